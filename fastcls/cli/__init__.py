@@ -5,7 +5,7 @@
     _app            the commands and their options                 __main__    python -m fastcls.cli
     _commands       what all commands share: errors in one line, plain help, numbers
       _run          fastcls run, one plain function per step       _predict, _gradcheck, _demo     the other commands
-      _preset       run --preset, --probe: published protocols
+      _preset       run --preset, --probe: published protocols     _protocol_answers   their predictions and models
         _checks     checks of the options                          _data       reads and checks the user's data
         _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
         _folder     the results folder, complete or absent         _progress   progress and notes on stderr
@@ -16,6 +16,7 @@
         _failures   a failed step, in one line                     _table      what a run prints at its end
         _streams    writing to stdout and stderr in any state
         _results    results.json                                   _outcome    everything that the report draws
+        _checksum   checksums of training and test rows            _writing    models, report and results of a run
         report/     report.html
 """
 

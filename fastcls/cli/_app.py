@@ -145,6 +145,9 @@ def run(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Also read links to files outside a folder of images.")
     ] = False,
+    lecture: Annotated[
+        bool, typer.Option("--lecture", help="End the report with the lecture's figures, drawn from DATA.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train and compare classifiers on DATA, and write a report.
@@ -172,6 +175,7 @@ def run(
         probe=probe,
         strict=strict,
         follow_links=follow_links,
+        lecture=lecture,
     )
     from ._progress import Progress
     from ._results import as_json as to_json

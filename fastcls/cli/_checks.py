@@ -39,6 +39,7 @@ class RunOptions:
     probe: str | None = None  # of `linear_probe`
     strict: bool = False
     follow_links: bool = False
+    lecture: bool = False
 
     @property
     def seed(self) -> int:
@@ -68,7 +69,9 @@ class RunOptions:
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
-        flags = [f"--{name.replace('_', '-')}" for name in ("strict", "follow_links", "force") if getattr(self, name)]
+        flags = [
+            f"--{name.replace('_', '-')}" for name in ("strict", "follow_links", "lecture", "force") if getattr(self, name)
+        ]
         return shlex.join(words + flags)
 
 
@@ -95,6 +98,7 @@ def parse_options(
     class_names: str | None = None,
     strict: bool = False,
     follow_links: bool = False,
+    lecture: bool = False,
 ) -> RunOptions:
     """Check the options and convert them.
 
@@ -127,6 +131,7 @@ def parse_options(
         force=force,
         strict=strict,
         follow_links=follow_links,
+        lecture=lecture,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),

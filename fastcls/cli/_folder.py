@@ -32,6 +32,12 @@ _MOST_RESULTS, _MOST_REPORT = 1 << 26, 1 << 28
 _OUR_REPORT = b'<meta name="generator" content="fastcls">'
 
 
+#: how the first line of a table begins
+_OUR_COLUMNS = {
+    "predictions.csv": (b"path,label", b"row,label"),
+    "errors.csv": (b"model,path,label", b"model,row,label"),
+}
+
 #: endings of files of data, which are no part of the name of the results' folder
 FILE_SUFFIXES = (
     *(".npz", ".npy", ".safetensors", ".h5", ".hdf5", ".hdf", ".csv", ".tsv"),
@@ -74,7 +80,9 @@ def own_files(folder: Path) -> set[str]:
         results = json.loads(read_small(folder / "results.json", _MOST_RESULTS))
         ours = type(results["schema"]) is int and str(results["command"]).startswith("fastcls run ")
         failed = [one.get("model") for one in results.get("failures", ())]  # may be saved: a later step failed
-        models = [name for name in (*results["models"], *results.get("not_evaluated", ()), *failed) if name in MODELS]
+        of_protocol = (results.get("protocol") or {}).get("models", ())
+        listed = (*results["models"], *results.get("not_evaluated", ()), *failed, *of_protocol)
+        models = [name for name in listed if name in MODELS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()
     if not ours:
@@ -83,9 +91,10 @@ def own_files(folder: Path) -> set[str]:
     with contextlib.suppress(OSError):
         if _OUR_REPORT in read_small(folder / "report.html", _MOST_REPORT)[:4096]:
             wanted.add("report.html")
-    with contextlib.suppress(OSError), open(folder / "predictions.csv", "rb") as predictions:
-        if predictions.readline(4096).startswith((b"path,label", b"row,label")):
-            wanted.add("predictions.csv")
+    for name, columns in _OUR_COLUMNS.items():
+        with contextlib.suppress(OSError), open(folder / name, "rb") as lines:
+            if lines.readline(4096).startswith(columns):
+                wanted.add(name)
     return {name for name in wanted if (folder / name).is_file() and not (folder / name).is_symlink()}
 
 

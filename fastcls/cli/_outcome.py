@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -33,6 +35,12 @@ class Outcome:
         "knn", "svm", "softmax": fitted estimators; "random_search": a result with ``W``.
     predictions : dict of int arrays of shape (n_test,)
         Class codes that each model predicts for the test set.
+    scores : dict of float arrays of shape (n_test,)
+        Probability or score of each predicted class.
+    measures : dict of str
+        "probability" or "score".
+    titles : dict of str
+        Names in the report; without one, that of `MODELS`.
     selection : KSelection or None
         The cross-validation of k.
     sweeps : dict of lists of dict
@@ -45,6 +53,14 @@ class Outcome:
         How the rows were divided, for ``fastcls predict``; None if the data has its own test set.
     test_rows_of : dict or None
         The test set that the test rows were chosen from; None if all its rows are used.
+    row_names : sequence of str or int, or None
+        File or number of each test row; None: numbers from 0.
+    source : Path or None
+        The folder that these files are relative to.
+    folder : Path or None
+        The folder of the report, for links; its files so far are listed.
+    lecture : bool
+        Whether to draw the lecture's figures.
     notes : list of str
         Lines to show.
     failures : Failures or None
@@ -55,12 +71,19 @@ class Outcome:
     dataset: Dataset
     models: dict[str, Any] = field(default_factory=dict)
     predictions: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    measures: dict[str, str] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
     selection: KSelection | None = None
     sweeps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     random_search_best: NDArray[np.float64] | None = None
     neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
     split: dict[str, Any] | None = None
     test_rows_of: dict[str, Any] | None = None
+    row_names: Sequence[str | int] | None = None
+    source: Path | None = None
+    folder: Path | None = None
+    lecture: bool = False
     notes: list[str] = field(default_factory=list)
     failures: Failures | None = None
 

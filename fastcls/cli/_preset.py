@@ -1,4 +1,4 @@
-"""``fastcls run DATA --preset NAME`` or ``--probe NAME``: a published protocol, as a table and in results.json.
+"""``fastcls run DATA --preset NAME`` or ``--probe NAME``: a published protocol, its table, results and report.
 
 A protocol evaluates every setting that it reports (each k, each draw) on the test rows, as published;
 ``test_evaluations`` counts these evaluations.
@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 
@@ -21,37 +20,60 @@ from ..protocols import ResultTable, course
 from . import _results
 from ._checks import RunOptions
 from ._failures import Failures
+from ._outcome import Outcome
+from ._predictions import names_of
 from ._progress import Progress
-from ._run import announce_data, announce_repeats, load_data, test_part
+from ._protocol_answers import model_of, with_answers
+from ._run import announce_data, announce_repeats, compute_checksums, load_data, test_part
+from ._writing import source_of, write_all
 
 
 def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Load, evaluate, write results.json into ``folder``, and return its contents."""
+    """Load, evaluate, write everything into ``folder``, and return the contents of results.json."""
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
     announce_data(dataset, progress)
-    division = replace(division, repeats=announce_repeats(dataset, progress))
+    division = replace(division, repeats=announce_repeats(dataset, progress), checksums=compute_checksums(dataset, progress))
     started = time.perf_counter()
     failures = Failures(progress)
-    table = evaluate(dataset, options, progress, failures)
+    table, found = evaluate(dataset, options, progress, failures)
     seconds = time.perf_counter() - started
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows: the accuracy of the best k is not that on unseen data")
+    models: dict[str, Any] = {}
+    if found is not None:
+        with failures.kept("fitting the model to save"), progress.step("fitting the model to save"):
+            models, why_none = model_of(dataset, options, found)
+            if why_none:
+                progress.note(why_none)
     n_test = len(test_part(dataset)[1])
     results = _results.results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
-    results["failures"] = failures.found
     results["protocol"] = {
         "evaluation": "linear probe" if options.probe else "k-NN and linear" if options.preset == "course" else "k-NN",
         "preset": options.protocol,
         "columns": list(table.columns),
         "rows": list(table),
-        "per_class": [_per_class(dataset, found) for found in table.per_class],
+        "per_class": [_per_class(dataset, one) for one in table.per_class],
         "p_values": table.p_values() if table.hits else [],
         "settings": table.settings,
         "seconds": seconds,
+        "models": list(models),
     }
     plain: dict[str, Any] = _results.as_plain(results)
-    write_text(_results.as_json(plain), folder / "results.json", "results.json")
+    outcome = Outcome(
+        plain,
+        dataset,
+        split=division.split,
+        test_rows_of=division.test_rows_of,
+        row_names=names_of(dataset, division),
+        source=source_of(dataset, options),
+        lecture=options.lecture,
+        notes=list(progress.notes),
+        failures=failures,
+    )
+    if found is not None:
+        outcome = with_answers(outcome, division, found, folder)
+    write_all(outcome, models, folder, progress)
     return plain
 
 
@@ -70,20 +92,25 @@ def evaluations(table: ResultTable) -> int:
     return sum(row.get("top1") is not None for row in table)
 
 
-def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ResultTable:
-    """Return the table of the protocol."""
+def evaluate(
+    dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures
+) -> tuple[ResultTable, protocols.Evaluated | None]:
+    """Return the table of the protocol, and what it was measured from, if that is known."""
     if options.preset == "course":
-        return evaluate_course(dataset, options.seed, progress, failures)
+        return evaluate_course(dataset, options.seed, progress, failures), None
+    call: Any
     call, presets = (
-        (protocols.knn_eval, protocols.KNN_PRESETS)
+        (protocols.evaluate_neighbors, protocols.KNN_PRESETS)
         if options.probe is None
-        else (protocols.linear_probe, protocols.PROBE_PRESETS)
+        else (protocols.evaluate_probe, protocols.PROBE_PRESETS)
     )
     name = str(options.protocol)
     seed = None if options.given_seed is None and presets[name].seed is not None else options.seed  # the published one
     X_test, y_test = test_part(dataset)
     with progress.step(f"evaluating by the protocol {name}") as report:
-        return call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
+        found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
+    with progress.step("measuring the answers"):
+        return found.table(), found
 
 
 def require_rows(dataset: Dataset) -> None:

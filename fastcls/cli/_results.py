@@ -1,9 +1,12 @@
 """``results.json``: the results of a run, for programs. Schema 2.
 
-The keys of every run are ``schema dataset n_train n_test n_features n_classes class_names image_shape test_set
-stratified limit seed command versions environment test_evaluations repeats unreadable models failures notes``.
-``models`` has one entry per model. ``test_evaluations`` is the number of evaluations on the test set by all models; each
-model's entry has its own count. ``repeats`` counts test rows that equal a training row.
+The keys of every run are ``schema date dataset checksums n_train n_test n_features n_classes class_names class_counts
+image_shape test_set stratified limit seed command versions environment test_evaluations repeats unreadable models failures
+notes``. ``models`` has one entry per model; its ``per_class`` has, for each class among the test rows, accuracy (which is
+recall), interval, precision, F1 and the number of test rows. ``test_evaluations`` is the number of evaluations on the test
+set by all models; each model's entry has its own count. ``repeats`` counts test rows that equal a training row.
+``checksums`` are those of `fastcls.cli._checksum`; ``class_counts`` has the training and the test rows of each class, in
+the order of ``class_names``.
 
 A run without a protocol adds ``not_evaluated`` (trained models without a test accuracy), ``baseline comparisons`` and
 ``wrong`` (per model, its first wrong predictions). If any model was evaluated, it also adds ``fewest_errors`` (a model),
@@ -20,10 +23,13 @@ import json
 import math
 import os
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+
+from fastcls._scoring.classes import numbers_of_classes
 
 from .._config import config
 from ..datasets import Dataset
@@ -99,11 +105,27 @@ def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def per_class(dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the accuracy on the test rows of each class, with Wilson's 95 % interval."""
+    """Return the numbers of each class among the test rows; the accuracy has Wilson's 95 % interval."""
+    assert dataset.y_test is not None
+    precision, _, f1, support = numbers_of_classes(dataset.y_test, evaluation.predicted, len(dataset.class_names))
     return [
-        {"class": dataset.class_names[code], "accuracy": value, "interval": [low, high]}
+        {
+            "class": dataset.class_names[code],
+            "accuracy": value,
+            "interval": [low, high],
+            "precision": precision[code],
+            "f1": f1[code],
+            "test_rows": support[code],
+        }
         for code, (value, low, high) in sorted(evaluation.numbers.per_class.items())
     ]
+
+
+def class_counts(dataset: Dataset) -> dict[str, list[int]]:
+    """Return the training and the test rows of each class, in the order of the class names."""
+    n = len(dataset.class_names)
+    parts = {"training": dataset.y, "test": dataset.y_test}
+    return {name: np.bincount(y, minlength=n).tolist() for name, y in parts.items() if y is not None}
 
 
 def results_head(
@@ -112,12 +134,15 @@ def results_head(
     """Return the part of results.json that does not depend on the models."""
     return {
         "schema": SCHEMA,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": dataset.name,
+        "checksums": division.checksums,
         "n_train": len(dataset.X),
         "n_test": n_test,
         "n_features": dataset.X.shape[1],
         "n_classes": len(dataset.class_names),
         "class_names": list(dataset.class_names),
+        "class_counts": class_counts(dataset),
         "image_shape": dataset.image_shape,
         "test_set": "own" if division.split is None else "split",
         "stratified": division.stratified,

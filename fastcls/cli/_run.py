@@ -1,8 +1,8 @@
 """``fastcls run``: from a data set to evaluated classifiers, one plain function per step.
 
 load -> train and test rows -> k-NN (cross-validation of k and metric), random search, SVM, softmax (gradient check,
-sweep of alpha) -> each evaluated once on the test set -> results.json, predictions.csv, report.html, models/. Until then,
-only `TestSet.evaluate` uses the test labels. A failed step is reported in one line, and the other results are kept.
+sweep of alpha) -> each evaluated once on the test set -> the files (``_writing.py``). Until then, only `TestSet.evaluate`
+uses the test labels. A failed step is reported in one line, and the other results are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 
 from fastcls._runtime.pacing import Progress as Report
 from fastcls._scoring.intervals import mcnemar, wilson_interval
-from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted_list
 from fastcls.model_selection import check_folds, check_ks, cross_validate_k
@@ -26,11 +25,12 @@ from fastcls.neighbors import KNeighborsClassifier
 from ..datasets import Dataset
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
+from ._checksum import checksums
 from ._estimate import estimate_seconds
 from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
 from ._outcome import Outcome
-from ._predictions import write_predictions, wrong_rows
+from ._predictions import names_of, write_errors, write_predictions, wrong_rows
 from ._progress import Progress
 from ._repeats import count_repeats, repeats_note
 from ._significance import best_is_known, not_significantly_worse
@@ -38,6 +38,7 @@ from ._split import Division
 from ._table import best_model
 from ._test_set import Evaluation, TestSet
 from ._text import about
+from ._writing import source_of, write_all
 
 #: a run whose estimate is longer than this suggests --limit
 LONG_SECONDS = 600
@@ -96,7 +97,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
     announce_data(dataset, progress)
-    division = replace(division, repeats=announce_repeats(dataset, progress))
+    division = replace(division, repeats=announce_repeats(dataset, progress), checksums=compute_checksums(dataset, progress))
     announce_duration(dataset, options, progress)
     X, y = dataset.X, dataset.y
     test = TestSet(*test_part(dataset))
@@ -117,15 +118,20 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
         dataset,
         split=division.split,
         test_rows_of=division.test_rows_of,
+        row_names=names_of(dataset, division),
+        source=source_of(dataset, options),
+        lecture=options.lecture,
         notes=list(progress.notes),
         failures=failures,
     )
     if results["models"]:
         with failures.kept("preparing the report"):
-            outcome = make_outcome(dataset, division, results, trained, evaluations, progress.notes, failures)
+            outcome = make_outcome(outcome, trained, evaluations)
     with failures.kept("writing predictions.csv"):
         write_predictions(dataset, division, evaluations, folder / "predictions.csv")
-    write_all(outcome, trained, folder, progress, failures)
+    with failures.kept("writing errors.csv"):
+        write_errors(dataset, division, evaluations, folder / "errors.csv")
+    write_all(outcome, {name: one.model for name, one in trained.items()}, folder, progress)
     return results
 
 
@@ -188,6 +194,12 @@ def announce_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
     if note := repeats_note(dataset, repeats):
         progress.note(note)
     return repeats
+
+
+def compute_checksums(dataset: Dataset, progress: Progress) -> dict[str, str]:
+    """Return the checksums of the training and the test rows."""
+    with progress.step("computing the checksums of the data") as report:
+        return checksums(dataset, report)
 
 
 def announce_duration(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
@@ -405,36 +417,26 @@ def comparisons(evaluations: dict[str, Evaluation], best: str) -> list[dict[str,
     return found
 
 
-def make_outcome(
-    dataset: Dataset,
-    division: Division,
-    results: dict[str, Any],
-    trained: dict[str, Trained],
-    evaluations: dict[str, Evaluation],
-    notes: list[str],
-    failures: Failures,
-) -> Outcome:
-    """Return the input of the report: the models that were evaluated."""
+def make_outcome(outcome: Outcome, trained: dict[str, Trained], evaluations: dict[str, Evaluation]) -> Outcome:
+    """Return the outcome with everything that the report draws of the models that were evaluated."""
     trained = {name: one for name, one in trained.items() if name in evaluations}
     search = trained["random_search"].extras["found"] if "random_search" in trained else None
     knn = trained.get("knn")
     neighbors = None
     if knn is not None:
-        with failures.kept("finding neighbours for the report"):
-            neighbors = shown_neighbors(knn.model, dataset, evaluations["knn"].predicted)
-    return Outcome(
-        results=results,
-        dataset=dataset,
+        assert outcome.failures is not None
+        with outcome.failures.kept("finding neighbours for the report"):
+            neighbors = shown_neighbors(knn.model, outcome.dataset, evaluations["knn"].predicted)
+    return replace(
+        outcome,
         models={name: search if name == "random_search" else one.model for name, one in trained.items()},
         predictions={name: found.predicted for name, found in evaluations.items()},
+        scores={name: found.scores for name, found in evaluations.items()},
+        measures={name: found.measure for name, found in evaluations.items()},
         selection=None if knn is None else knn.extras["selection"],
         sweeps={name: one.extras["sweep"] for name, one in trained.items() if "sweep" in one.extras},
         random_search_best=None if search is None else np.asarray(search.best_values),
         neighbors=neighbors,
-        split=division.split,
-        test_rows_of=division.test_rows_of,
-        notes=list(notes),
-        failures=failures,
     )
 
 
@@ -444,47 +446,3 @@ def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tupl
     k = min(SHOWN_NEIGHBORS, len(dataset.X))
     distances, indices = model.kneighbors(np.ascontiguousarray(test_part(dataset)[0][first]), n_neighbors=k)
     return first, distances, indices
-
-
-def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
-    """Return the metadata of a saved model, for `fastcls predict`: preprocessing, class names, and the test rows."""
-    dataset, results = outcome.dataset, outcome.results
-    return {
-        "preprocessing": dict(dataset.preprocessing),
-        "class_names": list(dataset.class_names),
-        "image_shape": None if dataset.image_shape is None else list(dataset.image_shape),
-        "dataset": dataset.name,
-        "model": name,
-        "test_accuracy": results["models"].get(name, {}).get("test_accuracy"),
-        "command": results["command"],
-        "split": outcome.split,
-        "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
-        **means_of(dataset),
-        **({} if outcome.test_rows_of is None else {"test_rows_of": outcome.test_rows_of}),
-    }
-
-
-def means_of(dataset: Dataset) -> dict[str, float]:
-    """Return the mean of the training values and, of images, the means of the darkest and of the brightest."""
-    if not dataset.preprocessing:
-        return {"mean_value": float(dataset.X.mean(dtype=np.float64))}
-    means = dataset.X.mean(axis=1, dtype=np.float64)
-    return {"mean_value": float(means.mean()), "lowest_mean": float(means.min()), "highest_mean": float(means.max())}
-
-
-def write_all(outcome: Outcome, trained: dict[str, Trained], folder: Path, progress: Progress, failures: Failures) -> None:
-    """Write the models, the report and results.json into ``folder``; if one fails, the others are still written."""
-    from .report._page import write_report
-
-    (folder / "models").mkdir()
-    for name, one in trained.items():
-        with failures.kept(f"saving {MODELS[name]}", name):
-            one.model.save(folder / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
-    with failures.kept("writing the report"), progress.step("drawing the report"):
-        write_report(outcome, folder / "report.html")
-    outcome.results["failures"] = list(failures.found)
-    with failures.kept("writing results.json"):
-        write_text(_results.as_json(outcome.results), folder / "results.json", "the results")
-    if not any(path.is_file() for path in folder.rglob("*")):
-        raise failures.errors[-1]
-    outcome.results["failures"] = list(failures.found)

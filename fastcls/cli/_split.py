@@ -49,6 +49,8 @@ class Division:
         and ``fingerprint`` or ``files``.
     repeats : dict
         Result of `fastcls.cli._repeats.count_repeats`.
+    checksums : dict
+        Result of `fastcls.cli._checksum.checksums`.
     """
 
     split: dict[str, Any] | None
@@ -56,6 +58,7 @@ class Division:
     test_rows: np.ndarray
     test_rows_of: dict[str, Any] | None = None
     repeats: dict[str, int] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
 
 
 def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = True) -> tuple[Dataset, Division]:

@@ -142,15 +142,13 @@ def _validation(entry: dict[str, Any]) -> str:
 
 def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
     """Return three lines: the report, the best model, and the next command, which works when pasted."""
-    report = folder / "report.html"
-    first = f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
+    first = _report_line(folder)
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
     if results["models"]:
         saved.sort(key=lambda name: name != best_model(results))
     if not saved:
         return [first, _best_line(results), f"Next: {printable(shlex.join(['fastcls', 'run', as_word(data)]))}"]
-    command = shlex.join(["fastcls", "predict", as_word(str(folder / "models" / f"{saved[0]}.safetensors")), as_word(data)])
-    return [first, _best_line(results), f"Next: {printable(command)}"]
+    return [first, _best_line(results), _predict_line(folder, saved[0], data)]
 
 
 def _best_line(results: dict[str, Any]) -> str:
@@ -240,5 +238,17 @@ def _cell(column: str, value: Any, stream: TextIO) -> str:
 
 
 def protocol_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
-    """Return two lines: where the results are, and the source of the protocol."""
-    return [f"Results: {printable(folder / 'results.json')}", f"Protocol: {results['protocol']['settings']['source']}"]
+    """Return the last lines: the report, the source of the protocol and, if a model was saved, the next command."""
+    lines = [_report_line(folder), f"Protocol: {results['protocol']['settings']['source']}"]
+    saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
+    return [*lines, _predict_line(folder, saved[0], data)] if saved else lines
+
+
+def _report_line(folder: Path) -> str:
+    report = folder / "report.html"
+    return f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
+
+
+def _predict_line(folder: Path, model: str, data: str) -> str:
+    command = shlex.join(["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(data)])
+    return f"Next: {printable(command)}"

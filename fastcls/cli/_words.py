@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastcls._validation import messages
 
 
@@ -39,3 +41,16 @@ def seconds(value: float | None) -> str:
 def listed(names: list[str]) -> str:
     """Return ``a``, ``a and b``, or ``a, b and c``."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def pairs(mapping: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a mapping as rows of text: nested mappings on one line, None left out."""
+    return [(key.replace("_", " "), _flat(value)) for key, value in mapping.items() if value is not None]
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_flat(item) for item in value)
+    return str(value)

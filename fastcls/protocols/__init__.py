@@ -25,5 +25,8 @@ from fastcls.protocols._probe import linear_probe
 # For other packages of fastcls:
 from . import _course as course
 from ._compare import DEFAULT_PROTOCOLS, PROTOCOLS, Part, Plan, check_protocols
+from ._evaluated import Evaluated as Evaluated
+from ._knn import evaluate_neighbors as evaluate_neighbors
+from ._probe import evaluate_probe as evaluate_probe
 
 __all__ = ["KNN_PRESETS", "PROBE_PRESETS", "Comparison", "ResultTable", "compare", "few_shot", "knn_eval", "linear_probe"]

@@ -28,6 +28,8 @@ class Evaluated:
         The label of each class code.
     names : sequence of str, optional
         The numbers of the table; see `measure`.
+    model : fitted classifier or None
+        That of a probe's chosen setting, if it predicts rows as they are.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Evaluated:
     truth: np.ndarray
     classes: np.ndarray
     names: Sequence[str] | None = None
+    model: Any = None
 
     def table(self) -> ResultTable:
         """Measure the answers."""

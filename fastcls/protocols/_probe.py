@@ -222,7 +222,9 @@ def evaluate_probe(
     }
     if at_end is not None:  # a note, not a warning: the protocol fixes the grid
         settings["note"] = at_end
-    return Evaluated(title, settings, lines, truth, classes)
+    if isinstance(model, SoftmaxClassifier):
+        model.classes_ = classes  # it was trained on codes
+    return Evaluated(title, settings, lines, truth, classes, model=model if isinstance(model, SoftmaxClassifier) else None)
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:

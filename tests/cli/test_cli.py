@@ -79,6 +79,7 @@ def test_run_leaves_exactly_report_results_and_models(whole):
     _, place = whole
     assert listing(place) == [
         "fastcls-digits",
+        "fastcls-digits/errors.csv",
         "fastcls-digits/models",
         *(f"fastcls-digits/models/{name}.safetensors" for name in sorted(FIELDS)),
         "fastcls-digits/predictions.csv",

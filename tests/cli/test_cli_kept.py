@@ -13,7 +13,7 @@ from _command import Image, cli, fail_with, fresh, here, listing, refused, write
 from fastcls import load
 from fastcls.cli import _linear, _preset, _repeats, _run, _test_set
 from fastcls.cli._checks import MODELS
-from fastcls.cli.report import _page, _sections
+from fastcls.cli.report import _errors, _page, _sections
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -33,10 +33,10 @@ def quick(monkeypatch):
 def drawn(monkeypatch):
     """Write the full report, with words instead of figures."""
     monkeypatch.setattr(_page, "write_report", WRITE)
-    for module in ("_sections", "_lecture"):
+    for module in ("_sections", "_errors", "_lecture"):
         monkeypatch.setattr(f"fastcls.cli.report.{module}.draw", lambda plot, description: description)
     monkeypatch.setattr(_sections, "_templates_figure", stub)
-    for name in ("_penalty", "_loss", "_curse", "_challenges"):
+    for name in ("_folds", "_loss", "_curse", "_challenges"):
         monkeypatch.setattr(f"fastcls.cli.report._lecture.{name}", stub)
     monkeypatch.setattr("fastcls.cli.report._lecture._same_distance", lambda outcome: [])
 
@@ -268,7 +268,7 @@ def test_the_report_lists_some_errors_and_says_where_the_others_are(here):
     results, page = results_of("fastcls-digits"), Path("fastcls-digits/report.html").read_text()
     n = results["models"]["random_search"]["test_errors"]
     assert len(results["wrong"]["random_search"]) == n
-    assert f"{n - _sections.SHOWN_WRONG}\u00a0more errors in predictions.csv." in page
+    assert f'{n - _errors.SHOWN_WRONG}\u00a0more errors in <a href="errors.csv">errors.csv</a>.' in page
     data, division = _run.load_data(_run.RunOptions("digits", limit=200), lambda *_: None)
     rows = rows_of("fastcls-digits")
     assert [int(row["row"]) for row in rows] == division.test_rows.tolist()
@@ -326,9 +326,10 @@ FAILING = {
     "predictions": ("_run.write_predictions", "writing predictions.csv", {"predictions.csv"}),
     "saving": ("_linear.MulticlassSVM.save", "saving SVM", {"models/svm.safetensors", "models/random_search.safetensors"}),
     "report": ("report._page.render_report", "writing the report", {"report.html"}),
+    "errors.csv": ("_run.write_errors", "writing errors.csv", {"errors.csv"}),
     "every drawing": ("report._sections.draw", "drawing accuracy against k", set()),
     "one figure": ("report._sections._templates_figure", "drawing templates of SVM", set()),
-    "confusions": ("report._sections._confusion_figure", "drawing confusions of random search", set()),
+    "confusions": ("report._errors._confusion_figure", "drawing confusions of random search", set()),
     "the lecture": ("report._lecture._curse", "drawing the curse of dimensionality", set()),
     "a sentence": ("report._sections._choice_of_alpha", "drawing how alpha of SVM was chosen", set()),
     "results.json": ("_results.as_json", "writing results.json", {"results.json"}),
@@ -345,12 +346,19 @@ def test_a_failing_step_leaves_the_results_of_all_others(what, here, monkeypatch
         "sweep": MemoryError("injected"),
     }.get(what, IndexError("injected"))
     monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(error))
-    result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out")
+    words = ["--lecture"] if what == "the lecture" else []
+    result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out", *words)
     assert result.exit_code == 1, (result.stdout, result.stderr, result.exception)
     lines = [line for line in result.stderr.splitlines() if line.startswith(f"failed: {step}: ")]
     assert len(lines) == 1, result.stderr
     assert "injected" in lines[0]
-    every = {"predictions.csv", "report.html", "results.json", *(f"models/{name}.safetensors" for name in MODELS)}
+    every = {
+        "predictions.csv",
+        "errors.csv",
+        "report.html",
+        "results.json",
+        *(f"models/{name}.safetensors" for name in MODELS),
+    }
     assert {name for name in listing("out") if name != "models"} == every - missing
     assert len(result.stdout.rstrip("\n").splitlines()) >= 3
     if "report.html" not in missing and "results.json" not in missing:

@@ -1,5 +1,6 @@
 """``fastcls run --preset``: published protocols and the course's assignment, as a table and in results.json."""
 
+import csv
 import io
 import json
 import os
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from _command import cli, fail_with, here, listing, refused, write_embeddings
 
+import fastcls
 from fastcls import LinearProblem, datasets, protocols
 from fastcls.cli import _preset, _split
 from fastcls.cli._failures import Failures
+from fastcls.cli._folder import own_files
 from fastcls.cli._progress import Progress
 from fastcls.protocols import _course
 
@@ -49,13 +52,38 @@ def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkey
         _preset.evaluate_course(datasets.load("small.npz"), 0, Progress(), Failures(Progress()))
 
 
+#: folders of the protocols without a model to save: several models, or rows scaled to length 1
+NO_MODEL = {f"fastcls-emb-{name}" for name in ("mteb-v1-knn", "uni", "probe-mteb", "probe-clip-benchmark")}
+
+
+def check_saved_model(path, folder, data, table):
+    """The saved model predicts what the protocol's most accurate setting predicted, and the tables list it."""
+    model = fastcls.load(path)
+    top1 = max(row["top1"] for row in table if row["top1"] is not None)
+    predicted = model.predict(data.X_test)
+    assert np.mean(predicted == data.y_test) == top1
+    rows = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
+    names = [name for name in rows[0] if name not in ("row", "label") and not name.endswith("_probability")]
+    assert len(names) == sum(row["top1"] is not None for row in table)
+    assert [data.class_names[code] for code in predicted] in [[row[name] for row in rows] for name in names]
+    wrong = list(csv.DictReader((folder / "errors.csv").read_text().splitlines()))
+    assert [row["label"] != row["predicted"] for row in wrong] == [True] * round((1 - top1) * len(rows))
+    shares = [float(row["probability"]) for row in wrong]
+    assert shares == sorted(shares, reverse=True)
+
+
 @pytest.mark.parametrize(("option", "preset"), PROTOCOLS)
 def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     write_embeddings("emb.npz", n=400, width=4)
     result = cli("run", "emb.npz", option, preset, "--seed", "3")
     assert result.exit_code == 0, result.stderr
     folder = f"fastcls-emb-{preset}" if option == "--preset" else f"fastcls-emb-probe-{preset}"
-    assert listing(folder) == ["results.json"]
+    drawn, has_model = preset in ("mteb", "mteb-v1-knn"), folder not in NO_MODEL
+    own = {"results.json", "report.html"} | (set() if preset == "mteb-v1-knn" else {"predictions.csv"})
+    own |= set() if drawn else {"errors.csv"}
+    model = "models/softmax.safetensors" if option == "--probe" else "models/knn.safetensors"
+    assert set(listing(folder)) == own | ({"models", model} if has_model else set())
+    assert own_files(Path(folder)) == own | ({model} if has_model else set())
     results = json.loads(Path(folder, "results.json").read_text())
     assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (2, {}, 320, 80)
     data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
@@ -73,11 +101,16 @@ def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     assert results["test_evaluations"] == n_evaluations
     lines = result.stdout.splitlines()
     assert lines[0] == f"emb, {evaluation} protocol {preset}: 320 training rows, 80 test rows"
-    assert lines[-2:] == [f"Results: {folder}/results.json", f"Protocol: {table.settings['source']}"]
+    last = [f"Report: {folder}/report.html", f"Protocol: {table.settings['source']}"]
+    last += [f"Next: fastcls predict {folder}/{model} emb.npz"] if has_model else []
+    assert lines[-len(last) :] == last
+    assert ("note: no model is saved: " in result.stderr) is not has_model
     for row in table:
         if row["top1"] is not None:
             assert f"{100 * row['top1']:.2f}" in result.stdout
-    assert max(map(len, lines[1:-1])) <= 80
+    assert max(map(len, lines[1 : -len(last)])) <= 80
+    if has_model:
+        check_saved_model(Path(folder, model), Path(folder), data, table)
     assert ("the accuracy of the best k is not that on unseen data" in result.stderr) == (
         option == "--preset" and preset in ("dino", "dinov2", "dinov3")
     )

@@ -15,14 +15,15 @@ from _page import section, words
 from matplotlib.figure import Figure
 
 from fastcls import display
-from fastcls.cli.report import _lecture, _sections
+from fastcls.cli.report import _errors, _lecture
 from fastcls.cli.report._page import render_report
 
 
 def test_the_folds_are_drawn_with_the_accuracy_of_each() -> None:
     outcome = make_outcome(digits(), ("knn",))
-    text = section(render_report(outcome), "choices")
-    assert text.count('<svg class="figure"') == 2
+    outcome.lecture = True
+    text = section(render_report(outcome), "lecture")
+    assert "The folds of the cross-validation" in words(text)
     drawn = words(text[text.index("which rows train") :])
     selection = outcome.selection
     for share in selection.fold_accuracy["l1"][list(selection.ks).index(3)]:
@@ -31,7 +32,7 @@ def test_the_folds_are_drawn_with_the_accuracy_of_each() -> None:
     assert f"{len(digits().X):,} training rows" in drawn
     alone = make_outcome(digits(), ("knn",))
     alone.selection.n_left_out = len(digits().X)
-    assert section(render_report(alone), "choices").count('<svg class="figure"') == 1
+    assert "The folds of the cross-validation" not in [item["name"] for item in _lecture.lecture(alone)]
 
 
 @pytest.mark.parametrize("cv", [2, 5, 6])
@@ -74,5 +75,5 @@ def test_the_caption_names_a_mark_of_the_data_where_one_is_drawn(monkeypatch):
 def test_long_class_names_are_shortened_in_tables():
     data = SimpleNamespace(class_names=["x" * 150, "y" * 150])
     codes = np.array([0, 1])
-    pair = _sections._pair(SimpleNamespace(dataset=data), codes, 1 - codes, 0, 1, 1, with_images=False)
+    pair = _errors._pair(SimpleNamespace(dataset=data), codes, 1 - codes, 0, 1, 1, with_images=False)
     assert all(len(pair[key]) <= 32 and pair[key].endswith("…") for key in ("true", "predicted"))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
 from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.errors import InputError
-from fastcls.cli.report import _lecture
+from fastcls.cli.report import _sections
 from fastcls.display import _challenges, _decision_region, _regions
 
 SCORES = np.array(
@@ -68,6 +68,12 @@ DISPLAYS: dict[str, tuple[Any, bool]] = {
     "same distance": (lambda: display.SameDistanceDisplay.from_image(digits().X[0], image_shape=(8, 8, 1)), True),
     "challenges": (challenges, True),
     "regularization": (regularization, False),
+    "calibration": (
+        lambda: display.CalibrationDisplay.from_confidence(
+            [0.3, 0.7, 0.9], [0, 1, 1], name="a model with a name of forty letters"
+        ),
+        False,
+    ),
 }
 
 
@@ -316,6 +322,11 @@ def test_a_sweep_is_shown_in_order_of_alpha_and_of_equal_ones_the_largest_is_bes
     np.testing.assert_array_equal(shown.alphas, [0.01, 0.1, 1.0])
     assert shown.alphas[shown.best] == 0.1
     np.testing.assert_allclose(shown.ax_.lines[0].get_ydata(), [90, 90, 50])
+    shown = display.RegularizationDisplay.from_sweep(
+        [1.0, 0.01, 0.1], [0.5, 0.9, 0.9], train_accuracy=[0.6, 1.0, 0.95]
+    ).plot()
+    np.testing.assert_allclose(shown.ax_.lines[0].get_ydata(), [100, 95, 60])
+    np.testing.assert_allclose(shown.ax_.lines[1].get_ydata(), [90, 90, 50])
 
 
 def test_the_alpha_chosen_by_a_sweep_is_marked() -> None:
@@ -326,7 +337,24 @@ def test_the_alpha_chosen_by_a_sweep_is_marked() -> None:
 
 def test_the_report_marks_the_alpha_of_the_model() -> None:
     rows = [{"alpha": a, "validation_accuracy": 0.9, "chosen": a == 0.01} for a in (1.0, 0.1, 0.01)]
-    assert "chosen: alpha = 0.01" in _lecture._penalty("softmax", rows)["svg"]
+    drawn = _sections._penalty_figure("softmax", rows)["svg"]
+    assert "chosen: alpha = 0.01" in drawn
+    assert "training rows" not in drawn  # their accuracies are unknown
+    for row in rows:
+        row["training_accuracy"] = 0.95
+    assert "training rows" in _sections._penalty_figure("softmax", rows)["svg"]
+
+
+def test_calibration_has_the_mean_probability_and_the_accuracy_of_each_bin() -> None:
+    confidence, hits = [0.05, 0.25, 0.31, 0.45, 1.0, 1.0], [0, 1, 0, 1, 1, 0]
+    shown = display.CalibrationDisplay.from_confidence(confidence, hits, n_bins=4, name="a").plot()
+    np.testing.assert_array_equal(shown.counts, [2, 2, 0, 2])  # a bin contains its upper end
+    np.testing.assert_allclose(shown.confidence, [0.15, 0.38, np.nan, 1.0])
+    np.testing.assert_allclose(shown.accuracy, [0.5, 0.5, np.nan, 0.5])
+    assert shown.error == pytest.approx((2 * 0.35 + 2 * 0.12 + 2 * 0.5) / 6)
+    assert shown.ax_.get_title() == "a: calibration error 32.3 %"
+    assert [bar.get_x() for bar in shown.ax_.patches] == [0, 25, 75]
+    assert [bar.get_height() for bar in shown.ax_.patches] == pytest.approx([100 / 3] * 3)
 
 
 def test_few_rows_are_compared_with_as_few_random_points() -> None:

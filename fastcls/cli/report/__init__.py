@@ -1,5 +1,7 @@
 """The report of ``fastcls run``: one self-contained page.
 
-``_page.py`` turns an outcome into sentences and tables; ``_sections.py`` and ``_lecture.py`` build the figures;
-``_figures.py`` turns a figure into SVG; ``report.html.j2`` and ``report.css`` lay the page out.
+``_page.py`` turns an outcome into sentences and tables. ``_data.py`` is about the data and the files, ``_errors.py`` about
+classes, errors and calibration, ``_sections.py`` about choices and what was learned, ``_protocol.py`` about published
+protocols, ``_lecture.py`` has the lecture's figures. ``_figures.py`` turns a figure into SVG; ``report.html.j2`` and
+``report.css`` lay the page out.
 """

@@ -1,4 +1,4 @@
-"""The lecture's figures, drawn from the data of a run: penalty, loss, altered images, equal distances, dimensions.
+"""The lecture's figures, drawn from the data of a run: folds, loss, altered images, equal distances, dimensions.
 
 None of them uses a test label: the prediction for an altered image is compared with that for the original.
 """
@@ -29,9 +29,9 @@ SHIFTED = 20  # training images to try until one can be altered to an equal dist
 def lecture(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the figures that suit this data and the models that were run."""
     found = []
-    for name, sweep in outcome.sweeps.items():
-        if name in outcome.models and len(sweep) > 1:
-            found += outcome.drawn(f"the penalty of {MODELS[name]}", _penalty, name, sweep)
+    selection = outcome.selection
+    if selection is not None and "knn" in outcome.models and not selection.n_left_out and len(selection.ks) > 1:
+        found += outcome.drawn("the folds", _folds, outcome)
     for name in LOSSES:
         if name in outcome.models:
             found += outcome.drawn(f"the loss of {MODELS[name]} along a line", _loss, outcome, name)
@@ -46,17 +46,18 @@ def lecture(outcome: Outcome) -> list[dict[str, Any]]:
     return found
 
 
-def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
-    figure = display.RegularizationDisplay.from_sweep(
-        [row["alpha"] for row in sweep],
-        [row["validation_accuracy"] for row in sweep],
-        next(row["alpha"] for row in sweep if row["chosen"]),
+def _folds(outcome: Outcome) -> dict[str, Any]:
+    results, selection = outcome.results, outcome.selection
+    assert selection is not None
+    accuracy = selection.fold_accuracy[selection.best_metric][list(selection.ks).index(selection.best_k)]
+    folds = display.FoldsDisplay.from_labels(
+        outcome.dataset.y, cv=len(accuracy), random_state=results["seed"], n_test=results["n_test"], accuracy=accuracy
     )
     return {
-        "name": f"{MODELS[name]}: strength of the penalty",
-        "svg": draw(figure.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
-        "caption": "Accuracy on validation rows. A small alpha lets W fit every training row; a large one keeps W small. "
-        "Ties go to the smaller validation loss.",
+        "name": "The folds of the cross-validation",
+        "svg": draw(folds.plot, "which rows train and which are held out in each fold"),
+        "caption": "In each line, one fold is held out and predicted from the rows of all other folds. On the right, "
+        "the accuracy with the chosen k. The test rows are not used.",
     }
 
 

@@ -20,11 +20,14 @@ from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._significance import SIGNIFICANCE_LEVEL, best_is_known, is_significant, not_significantly_worse
 from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, no_difference, setting, tied_with_best
-from fastcls.cli._words import counted, interval, listed, percent, seconds
+from fastcls.cli._words import counted, interval, listed, pairs, percent, seconds
 from fastcls.display import style
 
+from ._data import class_table, data_facts, duplicates, files_of
+from ._errors import calibrations, classes, errors
 from ._lecture import lecture
-from ._sections import choices, errors, figures
+from ._protocol import protocol_table, protocol_test_use, protocol_title, protocol_verdict
+from ._sections import choices, figures
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -56,6 +59,25 @@ def render_report(outcome: Outcome) -> str:
     return template.render(css=css, policy=POLICY, **context(outcome))
 
 
+#: id of a section -> its title, in the order of the page; a section without contents is left out
+SECTIONS = {
+    "summary": "Summary",
+    "protocol": "Results of the protocol",
+    "data": "Data",
+    "classes": "Classes, worst first",
+    "errors": "Errors",
+    "calibration": "Calibration",
+    "choices": "How the settings were chosen",
+    "figures": "What the models learned",
+    "gradients": "Gradient check",
+    "test_use": "Use of the test set",
+    "environment": "Environment",
+    "files": "Files",
+    "command": "Repeat this run",
+    "lecture": "The lecture's figures, from this data",
+}
+
+
 def context(outcome: Outcome) -> dict[str, Any]:
     """Return everything that the template shows."""
     results = outcome.results
@@ -64,13 +86,15 @@ def context(outcome: Outcome) -> dict[str, Any]:
     drawn = {
         "choices": choices(outcome),
         "figures": figures(outcome),
-        "lecture": lecture(outcome),
+        "lecture": lecture(outcome) if outcome.lecture else [],
+        "classes": classes(outcome),
         "errors": errors(outcome),
+        "calibration": calibrations(outcome),
     }  # before `failures` below: a figure may fail
-    return {
-        "title": f"{name}: classifier comparison",
+    shown = {
+        "title": f"{name}: {protocol_title(results)}",
         "facts": facts(outcome),
-        **verdict(results),
+        **(protocol_verdict(results) if "protocol" in results else verdict(results)),
         "notes": notes(outcome),
         "summary_columns": SUMMARY_COLUMNS,
         "summary": summary(results),
@@ -80,6 +104,10 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "numbers_note": NUMBERS_NOTE,
         "comparisons": comparisons(results),
         "comparisons_note": comparisons_note(results),
+        "protocol": protocol_table(results),
+        "data": data_facts(outcome),
+        "duplicates": duplicates(outcome),
+        "class_table": class_table(outcome),
         **drawn,
         "failures": [f"{one['step']}: {one['error']}" for one in (outcome.failures.found if outcome.failures else ())],
         "gradients": gradients(results),
@@ -87,8 +115,10 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "environment": pairs(results.get("environment") or {}),
         "versions": pairs(versions),
         "version": versions.get("fastcls", ""),
+        "files": files_of(outcome),
         "command": command(results),
     }
+    return {**shown, "sections": SECTIONS, "contents": [part for part in SECTIONS if shown[part]]}
 
 
 def accuracy_interval(entry: dict[str, Any]) -> str:
@@ -116,7 +146,7 @@ def facts(outcome: Outcome) -> str:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
         parts.append(f"{shape[0]} × {shape[1]} pixels, {colours}")
     parts.append(counted(results["n_classes"], "class"))
-    parts.append(f"seed {results['seed']}")
+    parts.append(f"seed\u00a0{results['seed']}")
     return " · ".join(parts)
 
 
@@ -156,7 +186,7 @@ NUMBERS = {
 NUMBERS_NOTE = (
     "On the test rows, each with its 95 % interval (Wilson's for top 5, else from resampled test rows). Balanced accuracy, "
     "macro F1 and average precision are means over the classes. Log loss and calibration error need probabilities; for k-NN "
-    "these are shares of the votes. The accuracy of each class is in results.json."
+    "these are shares of the votes."
 )
 
 
@@ -218,7 +248,7 @@ def comparisons_note(results: dict[str, Any]) -> str:
 def notes(outcome: Outcome) -> list[str]:
     """Return the notes of the run, and one if the data cannot be shown as images."""
     own = list(outcome.notes)
-    if outcome.dataset.image_shape is None:
+    if outcome.dataset.image_shape is None and outcome.models:
         own.append("The data has no image shape, so there are no templates and no pictures of neighbours.")
     return own
 
@@ -273,6 +303,8 @@ def gradients(results: dict[str, Any]) -> list[str]:
 def test_use(results: dict[str, Any]) -> str:
     """Return how often the test set was used."""
     total, models = int(results["test_evaluations"]), len(results["models"])
+    if "protocol" in results:
+        return protocol_test_use(results)
     times = "once" if total == 1 else f"{total:,} times"
     if total > models:
         return (
@@ -287,19 +319,6 @@ def test_use(results: dict[str, Any]) -> str:
         if best_is_known(results)
         else ""
     )
-
-
-def pairs(mapping: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a mapping as rows of text: nested mappings on one line, None left out."""
-    return [(key.replace("_", " "), _flat(value)) for key, value in mapping.items() if value is not None]
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_flat(item) for item in value)
-    return str(value)
 
 
 def command(results: dict[str, Any]) -> str:

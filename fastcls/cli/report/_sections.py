@@ -1,4 +1,4 @@
-"""The parts of the report with figures: how settings were chosen, what models learned, which errors they make.
+"""The parts of the report with figures: how settings were chosen, and what models learned.
 
 Each function takes an `Outcome` and returns what ``report.html.j2`` lays out. Models that were not run are left out.
 """
@@ -12,22 +12,19 @@ import numpy as np
 from fastcls import display
 from fastcls.cli._checks import MODELS
 from fastcls.cli._outcome import Outcome
-from fastcls.cli._table import best_model
 from fastcls.cli._words import counted, percent, points, seconds
 from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
-from ._figures import draw, png
+from ._figures import draw
 
 SHOWN_NEIGHBORS = 5
-SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
-SHOWN_WRONG = 20
-LONGEST_NAME = 32  # characters of a class name in a table
 #: columns of a sweep's table: key -> heading
 SWEEP_COLUMNS = {
     "alpha": "alpha",
-    "validation_accuracy": "accuracy",
-    "validation_loss": "loss",
+    "training_accuracy": "training",
+    "validation_accuracy": "validation",
+    "validation_loss": "validation loss",
 }
 
 
@@ -42,7 +39,12 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
     for name, sweep in outcome.sweeps.items():
         if name in models and sweep:
             found += outcome.drawn(
-                f"how alpha of {MODELS[name]} was chosen", _choice_of_alpha, name, sweep, models[name].get("validation_rows")
+                f"how alpha of {MODELS[name]} was chosen",
+                _choice_of_alpha,
+                outcome,
+                name,
+                sweep,
+                models[name].get("validation_rows"),
             )
     return found
 
@@ -79,8 +81,6 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
     figures = outcome.drawn("accuracy against k", _k_figure, selection)
-    if not n_left_out:
-        figures += outcome.drawn("the folds", _folds_figure, outcome, selection.fold_accuracy[metric][where])
     return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
 
 
@@ -90,18 +90,6 @@ def _k_figure(selection: Any) -> dict[str, Any]:
         "caption": "Each point is one fold. The line joins the means; the bars are one standard deviation over the folds."
         if selection.n_left_out is None
         else "Each training row is predicted from all others. The bars are one standard error.",
-    }
-
-
-def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
-    results = outcome.results
-    folds = display.FoldsDisplay.from_labels(
-        outcome.dataset.y, cv=len(accuracy), random_state=results["seed"], n_test=results["n_test"], accuracy=accuracy
-    )
-    return {
-        "svg": draw(folds.plot, "which rows train and which are held out in each fold"),
-        "caption": "In each line, one fold is held out and predicted from the rows of all other folds. On the right, "
-        "the accuracy with the chosen k. The test rows are not used.",
     }
 
 
@@ -122,7 +110,7 @@ def _w_figure(best: np.ndarray) -> dict[str, Any]:
     return {"svg": svg, "caption": "Each step down is a better W. Improvements soon become rare."}
 
 
-def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
+def _choice_of_alpha(outcome: Outcome, name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
@@ -145,7 +133,23 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None)
                 sentence += ", then to the strongest penalty"
         sentence += "."
     headings = [SWEEP_COLUMNS[key] for key in columns]
-    return {"name": MODELS[name], "sentence": sentence, "figures": [], "rows": rows, "columns": headings}
+    figures = outcome.drawn(f"the penalty of {MODELS[name]}", _penalty_figure, name, sweep) if len(sweep) > 1 else []
+    return {"name": MODELS[name], "sentence": sentence, "figures": figures, "rows": rows, "columns": headings}
+
+
+def _penalty_figure(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
+    trained = [row["training_accuracy"] for row in sweep if "training_accuracy" in row]
+    figure = display.RegularizationDisplay.from_sweep(
+        [row["alpha"] for row in sweep],
+        [row["validation_accuracy"] for row in sweep],
+        next(row["alpha"] for row in sweep if row["chosen"]),
+        trained if len(trained) == len(sweep) else None,
+    )
+    return {
+        "svg": draw(figure.plot, f"accuracy of {MODELS[name]} on training and held-out rows against alpha"),
+        "caption": "A small alpha lets W fit every training row; a large one keeps W small. Where the training rows are far "
+        "above the held-out rows, the model has learned rows by heart.",
+    }
 
 
 def _sweep_cell(key: str, value: Any) -> str:
@@ -223,82 +227,4 @@ def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
         "svg": draw(figure.plot, f"loss of {MODELS[name]} in each epoch"),
         "caption": "Loss plus penalty, averaged over the minibatches of each epoch. Each is computed before its own step, "
         "so the curve lags slightly behind the model at the end of the epoch.",
-    }
-
-
-def errors(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the errors of each model, the best model first."""
-    results = outcome.results
-    present = [name for name in results["models"] if name in outcome.predictions]
-    present.sort(key=lambda name: (name != best_model(results), results["models"][name]["test_errors"]))
-    return [item for name in present for item in outcome.drawn(f"errors of {MODELS[name]}", _errors_of, outcome, name)]
-
-
-def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
-    data = outcome.dataset
-    truth, predicted = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
-    n_wrong = int(np.count_nonzero(truth != predicted))
-    rows = counted(len(truth), "test row")
-    errors = f"{counted(n_wrong, 'error')} on {rows}" if n_wrong else f"no errors on {rows}"
-    with_images = data.image_shape is not None
-    table = [_pair(outcome, truth, predicted, *pair, with_images=with_images) for pair in worst_pairs(truth, predicted)]
-    drawn = (
-        outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, predicted) if n_wrong else []
-    )
-    figure = drawn[0] if drawn else None
-    listed = outcome.results.get("wrong", {}).get(name, [])
-    wrong = [
-        [str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
-        for row in listed[:SHOWN_WRONG]
-    ]
-    more = n_wrong - len(wrong)
-    return {
-        "name": MODELS[name],
-        "count": errors,
-        "figure": figure,
-        "pairs": table,
-        "with_images": with_images,
-        "rows": wrong,
-        "row_name": "file" if listed and "path" in listed[0] else "test row",
-        "more": f"{counted(more, 'more error')} in predictions.csv." if more else "",
-    }
-
-
-def _confusion_figure(data: Any, name: str, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
-    title = f"{MODELS[name]}: confusion matrix"
-    return {
-        "svg": draw(
-            lambda: display.plot_confusion(truth, predicted, class_names=data.class_names, title=title),
-            f"confusion matrix of {MODELS[name]}",
-        ),
-        "wide": len(data.class_names) > style.MOST_NUMBERED,
-        "caption": "Rows are true classes, columns predicted ones. Everything off the diagonal is an error.",
-    }
-
-
-def worst_pairs(truth: np.ndarray, predicted: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return the most frequent (true class, predicted class, count), most frequent first, then by class."""
-    wrong = truth != predicted
-    found, counts = np.unique(np.column_stack([truth[wrong], predicted[wrong]]), axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:SHOWN_PAIRS]
-    return [(int(found[i, 0]), int(found[i, 1]), int(counts[i])) for i in order]
-
-
-def _pair(
-    outcome: Outcome, truth: np.ndarray, predicted: np.ndarray, true: int, wrong: int, count: int, *, with_images: bool
-) -> dict[str, Any]:
-    data = outcome.dataset
-    sources: list[str] = []
-    if with_images:
-        assert data.X_test is not None
-        rows = np.flatnonzero((truth == true) & (predicted == wrong))[:SHOWN_EXAMPLES]
-        images = np.asarray(data.X_test[rows]).reshape(-1, *data.image_shape)  # type: ignore[misc]
-        low, high = style.grey_range(images)
-        sources = [png(image, low, high) for image in images]
-    return {
-        "true": style.shorten(data.class_names[true], LONGEST_NAME),
-        "predicted": style.shorten(data.class_names[wrong], LONGEST_NAME),
-        "count": f"{count:,}",
-        "share": percent(count / np.count_nonzero(truth == true), 1),
-        "images": sources,
     }

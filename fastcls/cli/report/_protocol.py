@@ -1,0 +1,121 @@
+"""The parts of the report that only a published protocol has: its table, and a sentence about its best setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastcls._scoring.table import is_bound
+from fastcls.cli._words import counted, interval, pairs, percent, seconds
+
+#: column -> heading; numbers without one are shown under their own name
+HEADINGS = {
+    "top1": "accuracy",
+    "top5": "top 5",
+    "std": "deviation",
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "n_test": "test rows",
+    "weight_decay": "weight decay",
+    "seconds": "time",
+}
+_SHARES = (
+    *("top1", "top5", "std", "validation", "balanced_accuracy", "macro_f1", "weighted_f1"),
+    *("average_precision", "calibration_error"),
+)
+_TEXTS = ("model", "setting", "metric")
+NOTE = (
+    "Numbers in percent have their 95 % interval below them (Wilson's for shares of test rows, else from resampled test "
+    "rows). p: of the difference from the most accurate row on the same test rows, without a correction for the number of "
+    "rows."
+)
+
+
+def protocol_title(results: dict[str, Any]) -> str:
+    """Return what the page is about."""
+    if "protocol" not in results:
+        return "classifier comparison"
+    return f"{results['protocol']['evaluation']} protocol {results['protocol']['preset']}"
+
+
+def protocol_verdict(results: dict[str, Any]) -> dict[str, str]:
+    """Return a sentence about the most accurate row, and the source of the protocol."""
+    protocol = results["protocol"]
+    source = f"Protocol: {protocol['settings']['source']}."
+    known = [row for row in protocol["rows"] if row.get("top1") is not None]
+    if not known:
+        return {"verdict": "No row of the protocol has a test accuracy.", "verdict_note": source}
+    best = next((row for row in known if row.get("experiment") == "mean"), None) or max(known, key=lambda row: row["top1"])
+    named = ", ".join(
+        f"{_name(key)} {_value(key, best[key])}" for key in best if key not in HEADINGS and _is_setting(key, best)
+    )
+    bounds = ""
+    if best.get("top1_low") is not None:
+        bounds = f" (95\u00a0% interval {interval(best['top1_low'], best['top1_high'])}\u00a0%)"
+    rows = counted(results["n_test"] if best.get("n_test") is None else best["n_test"], "test row")
+    return {"verdict": f"{named}: test accuracy {percent(best['top1'])}{bounds} on {rows}.", "verdict_note": source}
+
+
+def _is_setting(key: str, row: dict[str, Any]) -> bool:
+    return key not in _SHARES and not is_bound(key, list(row)) and key != "errors" and row[key] is not None
+
+
+def _name(key: str) -> str:
+    return "" if key in ("model", "setting") else "k =" if key == "k" else "C =" if key == "C" else HEADINGS.get(key, key)
+
+
+def _value(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if key in _SHARES:
+        return percent(value)
+    if key == "seconds":
+        return seconds(value)
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def protocol_table(results: dict[str, Any]) -> dict[str, Any] | None:
+    """Return headings and cells (value, interval) of every row of the protocol's table; None without a protocol."""
+    if (protocol := results.get("protocol")) is None:
+        return None
+    columns = [name for name in protocol["columns"] if not is_bound(name, protocol["columns"])]
+    tested = [row for row in protocol["rows"] if row.get("top1") is not None]
+    best = max(tested, key=lambda row: row["top1"]) if len(tested) > 1 else None
+    if results["n_classes"] <= 5:
+        columns = [name for name in columns if name != "top5"]  # always 100 %
+    rows = [
+        {"cells": [(_value(name, row[name]), _bounds(name, row)) for name in columns], "best": row is best}
+        for row in protocol["rows"]
+    ]
+    p_values = protocol["p_values"] if len(protocol["rows"]) > 1 else []
+    for row, p in zip(rows, p_values, strict=False):
+        row["cells"].append(("–" if p is None or row["best"] else "< 0.0001" if p < 1e-4 else f"{p:.2g}", ""))
+    headings = [HEADINGS.get(name, name) for name in columns] + (["p"] if p_values else [])
+    settings = {key: value for key, value in protocol["settings"].items() if key != "source" and value is not False}
+    return {
+        "columns": [(heading, name in _TEXTS) for heading, name in zip(headings, [*columns, "p"], strict=False)],
+        "rows": rows,
+        "settings": pairs(settings),
+        "note": NOTE,
+    }
+
+
+def _bounds(name: str, row: dict[str, Any]) -> str:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if low is None or high is None:
+        return ""
+    return f"{low:.3f} to {high:.3f}" if name == "log_loss" else interval(low, high)
+
+
+def protocol_test_use(results: dict[str, Any]) -> str:
+    """Return how often the protocol used the test set."""
+    total = int(results["test_evaluations"])
+    if total == 1:
+        return "The protocol evaluates one model on the test rows."
+    return (
+        f"The protocol evaluates {total:,} models on the test rows, as published. The accuracy of the best of them is not "
+        "that on unseen data."
+    )
