@@ -40,8 +40,8 @@ def data_facts(outcome: Outcome) -> list[tuple[str, str]]:
 
 def duplicates(outcome: Outcome) -> list[str]:
     """Return sentences about test rows that equal a training row; empty if they were not counted."""
-    known = outcome.results.get("duplicates")
-    if known is None:
+    known = outcome.results.get("duplicates") or outcome.results.get("repeats")
+    if not known:
         return []
     n, other, n_test = known["test_rows"], known["other_class"], outcome.results["n_test"]
     if not n:

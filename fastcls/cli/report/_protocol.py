@@ -86,7 +86,7 @@ def protocol_table(results: dict[str, Any]) -> dict[str, Any] | None:
     best = max(tested, key=lambda row: row["top1"]) if len(tested) > 1 else None
     if results["n_classes"] <= 5:
         columns = [name for name in columns if name != "top5"]  # always 100 %
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"cells": [(_value(name, row[name]), _bounds(name, row)) for name in columns], "best": row is best}
         for row in protocol["rows"]
     ]
