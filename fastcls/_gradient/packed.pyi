@@ -1,9 +1,12 @@
-"""Types of the compiled softmax; packed.pyx has the docstring."""
+"""Types of the packed passes; packed.pyx has the docstrings."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 __test__: dict[str, str]
 __pyx_capi__: dict[str, object]
+
+LEAST_CLASSES: int
+SCORE_BLOCK: int
 
 def softmax_rows(scores: NDArray[np.float64], n_threads: int) -> None: ...

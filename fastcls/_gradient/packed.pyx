@@ -6,7 +6,7 @@ weights times panels of rows. They come out class after class, so the softmax ru
 The gradient is slopes times panels of features and comes out in the layout of the weights. So neither weights nor gradient
 are copied, and every class uses what is copied.
 
-Every sum is one sequence: features in blocks of FASTCLS_INNER, rows of a tile in order. So a result depends neither on the
+Every sum is one sequence: features in blocks of BLOCK, rows of a tile in order. So a result depends neither on the
 number of threads, nor on other rows and classes, nor on how columns are grouped.
 """
 
@@ -28,6 +28,10 @@ cdef enum:
     MANY_CLASSES = 32           # from here on the copies of a tile cost less than the packed product saves
     ROWS_AT_ONCE = 8            # rows whose scores are gathered for a loss that has no loop along the rows
     SERIAL_WORK = 200000        # as in loops.pyx
+    BLOCK = 256                 # features summed before they are added to a score: their panels stay in the second-level cache
+
+LEAST_CLASSES = MANY_CLASSES
+SCORE_BLOCK = BLOCK
 
 
 cdef bint is_packed(Py_ssize_t n_classes) noexcept nogil:
@@ -101,9 +105,9 @@ cdef void score_groups(Job *job, Py_ssize_t from_group, Py_ssize_t to_group, Py_
     cdef Py_ssize_t K = job.n_columns, size = job.real_bytes, block, f, n, group, column, from_column, to_column, p
     for column in range(K * from_group // job.n_groups, K * to_group // job.n_groups):
         fill_bias(job, column, from_panel * job.panel, to_panel * job.panel)
-    for block in range((job.stride + FASTCLS_INNER - 1) // FASTCLS_INNER):
-        f = block * FASTCLS_INNER
-        n = min(<Py_ssize_t> FASTCLS_INNER, job.stride - f)
+    for block in range((job.stride + BLOCK - 1) // BLOCK):
+        f = block * BLOCK
+        n = min(<Py_ssize_t> BLOCK, job.stride - f)
         for group in range(from_group, to_group):
             from_column = K * group // job.n_groups
             to_column = K * (group + 1) // job.n_groups
@@ -169,14 +173,25 @@ cdef void block_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize
             rows_to_slopes(job, start, first + i * ROWS_AT_ONCE, min(<Py_ssize_t> ROWS_AT_ONCE, n - i * ROWS_AT_ONCE), m)
 
 
+cdef Py_ssize_t groups_per_task(Job *job) noexcept nogil:
+    """Groups of columns of one task of the scores: tasks of one size, as many for every thread.
+
+    Few long tasks: each reads its weights once, and the panels of a block of features stay in the second-level cache. If no
+    size near a quarter of a thread's share divides the groups evenly, tasks differ by one group.
+    """
+    cdef Py_ssize_t most = max(<Py_ssize_t> 1, job.n_groups // (4 * job.n_threads)), n = most
+    while 2 * n > most and job.n_groups % (n * job.n_threads):
+        n -= 1
+    return n if 2 * n > most else most
+
+
 cdef void packed_tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t blocks = (n_rows + FASTCLS_SOFTMAX_ROWS - 1) // FASTCLS_SOFTMAX_ROWS, task, chunk, part
     cdef Py_ssize_t n_panels = blocks * FASTCLS_SOFTMAX_ROWS // job.panel, n_chunks, n_parts
     cdef bint many = n_rows * job.n_features * job.n_columns > SERIAL_WORK
     for task in prange(n_panels, schedule="dynamic", num_threads=job.n_threads, use_threads_if=many):
         pack_panel(job, start, n_rows, task)
-    # Few long tasks: each reads its weights once, and the panels of a block of features stay in the second-level cache.
-    n_chunks = min(job.n_groups, 4 * job.n_threads)
+    n_chunks = job.n_groups // groups_per_task(job)
     n_parts = 2 if n_panels > 1 and n_chunks < 4 * job.n_threads else 1
     for task in prange(n_chunks * n_parts, schedule="dynamic", num_threads=job.n_threads, use_threads_if=many):
         chunk = task // n_parts

@@ -25,10 +25,9 @@ from fastcls._validation.row_weights import check_sample_weight, counted_rows
 from fastcls._validation.rows import CheckedRows, as_bytes, check_rows
 
 from . import loops
+from .prediction import WORK_PER_CALL, linear_scores
 from .space import WeightSpace, padded
 
-# Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
-_WORK_PER_CALL = 4_000_000_000
 _FAR_CENTER = 100.0  # scales from 0; a center beyond would cost float32 too many digits of x - center
 _LARGEST_SINGLE = 1e18  # above this, products of float32 could overflow
 
@@ -36,36 +35,6 @@ _LARGEST_SINGLE = 1e18  # above this, products of float32 could overflow
 def has_large(X: np.ndarray) -> bool:
     """Whether products of these rows could overflow float32."""
     return X.dtype == np.float32 and max(float(X.max(initial=0)), -float(X.min(initial=0))) > _LARGEST_SINGLE
-
-
-def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
-    """Scores W x + b of every row in float64, (n_rows, n_classes); the scores of a row depend on that row only, bit for bit.
-
-    X must be C-contiguous and of a storage type of the compiled loops.
-    """
-    n_classes, n_features = W.shape
-    if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
-        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
-    weights = np.zeros((n_classes, padded(n_features)))
-    weights[:, :n_features] = W
-    data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], loops.REALS["float64"]
-    scores = np.empty((len(X), n_classes))
-    scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes, n_threads), dtype=np.uint8)
-    step = max(1, _WORK_PER_CALL // W.size)
-    n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
-    for start in range(0, len(X), step):
-        chunk = slice(start, start + step)
-        loops.linear_scores(
-            data[chunk],
-            storage,
-            as_bytes(weights),
-            real,
-            np.ascontiguousarray(b, dtype=np.float64),
-            scores[chunk],
-            scratch,
-            n_threads,
-        )
-    return scores
 
 
 def _private(numbers: np.ndarray) -> np.ndarray:
@@ -281,9 +250,9 @@ class LinearProblem(WeightSpace):
         index = checks.check_row_numbers(rows, self.n_samples)
         return (index if self.rows is None else self.rows[index]), len(index)
 
-    def _chunks(self, n: int, n_columns: int) -> Iterator[slice]:
+    def _chunks(self, n: int, n_columns: int, tile: int) -> Iterator[slice]:
         """Runs of whole tiles, each about 50 ms of work."""
-        step = max(1, _WORK_PER_CALL // (2 * n_columns * self.n_features)) // 256 * 256 or 256
+        step = WORK_PER_CALL // (2 * n_columns * self.n_features) // tile * tile or tile
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
     def evaluate(
@@ -327,17 +296,19 @@ class LinearProblem(WeightSpace):
         scratch = self.scratch(n_models, weights.dtype.name, len(weights))
         code = self.loss.code if loss_code is None else loss_code
         n_threads = threads.limit_by_work(self.n_threads, n * weights.size)
-        for chunk in self._chunks(n, len(weights)):
+        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[weights.dtype.name]
+        tile = loops.tile_rows_of(self.n_features, storage, real, n_models, len(weights))
+        for chunk in self._chunks(n, len(weights), tile):
             loops.loss_gradient(
                 as_bytes(self.X),
-                _kernels.TYPES[self.X.dtype.name],
+                storage,
                 index[chunk],
                 chunk.start,
                 chunk.stop - chunk.start,
                 self.y,
                 self.weights,
                 as_bytes(weights),
-                loops.REALS[weights.dtype.name],
+                real,
                 b,
                 n_models,
                 code,

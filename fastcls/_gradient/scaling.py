@@ -11,7 +11,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.rows import as_bytes
 
 from . import loops
-from .problem import padded
+from .space import padded
 
 _ROWS_PER_CALL_VALUES = 1 << 27
 

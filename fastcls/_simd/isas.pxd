@@ -96,6 +96,7 @@ cdef extern from "linear/contract.h" nogil:
     ctypedef void (*turn_fn "fastcls_turn_fn")(const void *panels, Py_ssize_t panel_stride, Py_ssize_t n_features, void *out)
     ctypedef void (*softmax_fn "fastcls_softmax_fn")(void *S, Py_ssize_t n_classes, Py_ssize_t n_rows, const int64_t *labels,
                                                      const double *weights, double *losses_out)
+    ctypedef void (*best_fn "fastcls_best_fn")(const void *S, Py_ssize_t n_classes, int32_t *best_out, float *gap_out)
     ctypedef double (*exponentials_fn "fastcls_exponentials_fn")(double *values, Py_ssize_t n, double top)
     ctypedef struct LinearKernels "fastcls_linear":
         int score_rows
@@ -111,6 +112,7 @@ cdef extern from "linear/contract.h" nogil:
         panels_fn panels[5][2]
         turn_fn turn[2]
         softmax_fn softmax[2]
+        best_fn best
         exponentials_fn exponentials
 
 cdef const SearchKernels *search_kernels() noexcept nogil

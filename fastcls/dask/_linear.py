@@ -118,6 +118,14 @@ class _Linear(OverCluster, LinearClassifier):
         client = check_client(self.client)
         return np.concatenate([super(_Linear, self)._scores(rows) for rows in source_of(X, client).arrays(client)])
 
+    def _answers(self, X: Any, want_probabilities: bool) -> tuple[np.ndarray, np.ndarray]:
+        if not is_described(X):
+            return super()._answers(X, want_probabilities)
+        client = check_client(self.client)
+        parts = [super(_Linear, self)._answers(rows, want_probabilities) for rows in source_of(X, client).arrays(client)]
+        best, probabilities = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return best, probabilities
+
     def to_local(self) -> Any:
         """The fitted model as an estimator of one process, which can be saved.
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._gradient.prediction import linear_scores
+from fastcls._gradient.problem import LinearProblem
 from fastcls._runtime import threads
 from fastcls._validation.messages import counted
 

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fastcls import optim
-from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._gradient.prediction import linear_scores
+from fastcls._gradient.problem import LinearProblem
 from fastcls._sampling.hold_out import fold_of_rows
 
 from ._temperature import log_losses

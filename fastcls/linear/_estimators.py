@@ -9,8 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from fastcls import optim
-from fastcls._gradient.packed import softmax_rows
-from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
 from fastcls._validation.base import init_named, one_of
 from fastcls._validation.labels import check_known_labels, check_labels
@@ -408,9 +406,7 @@ class SoftmaxClassifier(LinearClassifier):
         sklearn.exceptions.NotFittedError
             Before fit.
         """
-        scores = self._scores(X)
-        softmax_rows(scores, threads.effective(self.n_jobs))
-        return scores
+        return self._answers(X, True)[1]
 
     def calibrate(self, X: Any, y: Any) -> Self:
         """Scale the scores so that `predict_proba` fits rows on which the model was not trained: temperature scaling.

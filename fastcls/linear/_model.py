@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastcls._gradient.problem import linear_scores
+from fastcls._gradient.packed import softmax_rows
+from fastcls._gradient.prediction import best_classes, linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import of_one_fit
 from fastcls._scoring.classifier import Classifier
@@ -26,12 +27,27 @@ class LinearModel(SaveMixin, Classifier):
 
     n_jobs: int | None
 
-    def _scores(self, X: Any) -> np.ndarray:
+    def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")
-        rows = check_rows(X, "X", estimator=self).rows
-        scores = linear_scores(rows, self.coef_, self.intercept_, threads.effective(self.n_jobs))
+        return check_rows(X, "X", estimator=self).rows
+
+    def _scores(self, X: Any) -> np.ndarray:
+        scores = linear_scores(self._rows(X), self.coef_, self.intercept_, threads.effective(self.n_jobs))
         check_finite_scores(scores)
         return scores
+
+    def _answers(self, X: Any, want_probabilities: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Code of the class with the largest score, (n_samples,), and the softmax of the scores if it is wanted."""
+        rows, n_threads = self._rows(X), threads.effective(self.n_jobs)
+        found = best_classes(rows, self.coef_, self.intercept_, n_threads, want_probabilities)
+        if found is not None:
+            return found
+        scores = linear_scores(rows, self.coef_, self.intercept_, n_threads)
+        check_finite_scores(scores)
+        best = scores.argmax(axis=1)
+        if want_probabilities:
+            softmax_rows(scores, n_threads)
+        return best, scores
 
     @of_one_fit
     @takes_images
@@ -78,8 +94,8 @@ class LinearModel(SaveMixin, Classifier):
         sklearn.exceptions.NotFittedError
             Before fit.
         """
-        winners = self._scores(X).argmax(axis=1)
-        return self.classes_[winners]
+        best, _ = self._answers(X, False)
+        return self.classes_[best]
 
     def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}

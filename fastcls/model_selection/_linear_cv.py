@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._gradient.prediction import linear_scores
+from fastcls._gradient.problem import LinearProblem
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
 from fastcls._validation.base import (
     RandomState,

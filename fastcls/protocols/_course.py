@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._gradient.prediction import linear_scores
+from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._gradient.problem import linear_scores
+from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes

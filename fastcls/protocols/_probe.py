@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastcls._gradient.problem import linear_scores
+from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, softmax

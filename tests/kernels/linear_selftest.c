@@ -1,6 +1,6 @@
 /* Every linear kernel of every instruction set that runs here, against independent plain loops in this file.
 
-     linear_selftest [--break scores|gradient|squares|descend|product|panels|softmax|read]
+     linear_selftest [--break scores|gradient|squares|descend|product|panels|softmax|best|read]
 
    Small whole numbers must come out exactly, whatever the order of the sum; ordinary values within the bound of any order.
    Prints a line for each instruction set, and exits with 1 at the first difference, naming it. --break plants a fault that
@@ -310,6 +310,32 @@ static void check_softmax(const fastcls_linear *isa, int real, int n_classes, in
     }
 }
 
+/* The largest of some scores and its lead; ties go to the first. */
+static void check_best(const fastcls_linear *isa, int n_classes) {
+    enum { ROWS = FASTCLS_SOFTMAX_ROWS, STRIDE = FASTCLS_INNER_STRIDE };
+    float *S = (float *)put(buffers[X_BUFFER], (size_t)((n_classes - 1) * STRIDE + ROWS) * sizeof(float), 1), gaps[ROWS];
+    int32_t best[ROWS];
+    for (int r = 0; r < ROWS; r++)
+        for (int k = 0; k < n_classes; k++)
+            S[k * STRIDE + r] = r % 7 == 3 ? 2.0f : r % 5 == 2 ? (float)(next_random() % 4) - 2 : (float)uniform();
+    at("best of %d classes", n_classes);
+    isa->best(S, n_classes, best, gaps);
+    if (planted("best") && n_classes == 33)
+        best[3] = 1;
+    for (int r = 0; r < ROWS; r++) {
+        int wanted = 0;
+        float second = -(float)INFINITY;
+        for (int k = 1; k < n_classes; k++)
+            wanted = S[k * STRIDE + r] > S[wanted * STRIDE + r] ? k : wanted;
+        for (int k = 0; k < n_classes; k++)
+            second = k != wanted && S[k * STRIDE + r] > second ? S[k * STRIDE + r] : second;
+        within(best[r], wanted, 0.0);
+        n_compared++;
+        if (gaps[r] != S[wanted * STRIDE + r] - second)
+            within(gaps[r], S[wanted * STRIDE + r] - second, 0.0);
+    }
+}
+
 static void check_exponentials(const fastcls_linear *isa, ptrdiff_t n, double spread) {
     double *values = (double *)put(buffers[X_BUFFER], (size_t)n * sizeof(double), 1), before[MOST_CLASSES], total = 0.0;
     for (ptrdiff_t i = 0; i < n; i++)
@@ -324,6 +350,8 @@ static void check_exponentials(const fastcls_linear *isa, ptrdiff_t n, double sp
 }
 
 static void check_packed(const fastcls_linear *isa) {
+    for (int n = 1; n <= MOST_CLASSES; n += n < 4 ? 1 : 29)
+        check_best(isa, n);
     for (ptrdiff_t n = 1; n <= MOST_CLASSES; n++)
         check_exponentials(isa, n, n % 3 == 0 ? 2000.0 : n % 3 == 1 ? 30.0 : 0.1);
     static const ptrdiff_t terms[] = {1, 2, 5, 64, 65, FASTCLS_INNER};

@@ -22,14 +22,14 @@ fi
 
 echo "== plain, $("$CC" --version | head -n 1)"
 "${run[@]}" "$folder/plain"
-for fault in scores gradient squares descend product panels softmax read; do
+for fault in scores gradient squares descend product panels softmax best read; do
   if "${run[@]}" "$folder/plain" --break "$fault" >"$folder/found"; then
     echo "a fault planted in '$fault' was not found" >&2
     exit 1
   fi
   grep -q '^FAILED ' "$folder/found"
 done
-echo "eight planted faults found"
+echo "nine planted faults found"
 if [ -e "$folder/sanitized" ]; then
   echo "== sanitizers: address, undefined"
   "$folder/sanitized"

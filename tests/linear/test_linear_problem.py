@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastcls import LinearProblem, optim, penalties, reference, simd
-from fastcls._gradient import problem
+from fastcls._gradient import prediction, problem
 from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
 
@@ -72,7 +72,7 @@ def test_extremes_of_bytes_do_not_wrap(loss, dtype):
 def test_every_float16_is_widened_exactly():
     every = np.arange(65536, dtype=np.uint16).view(np.float16)
     every = every[np.isfinite(every)][:, None]
-    scores = problem.linear_scores(every, np.ones((1, 1)), np.zeros(1), 1)
+    scores = prediction.linear_scores(every, np.ones((1, 1)), np.zeros(1), 1)
     np.testing.assert_array_equal(scores[:, 0], every[:, 0].astype(np.float64))
 
 
@@ -103,8 +103,8 @@ def test_chunk_size_agnosticism(loss, monkeypatch):
     W = np.random.default_rng(2).normal(size=(12, 801)) / 30
     whole = big_problem(loss, 2)
     value, gradient = whole.value_and_gradient(W)
-    monkeypatch.setattr(problem, "_WORK_PER_CALL", 1)
-    assert len(list(whole._chunks(700, 12))) == 3
+    monkeypatch.setattr(problem, "WORK_PER_CALL", 1)
+    assert len(list(whole._chunks(700, 12, 256))) == 3
     assert whole.value_and_gradient(W)[0] == value
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
 
@@ -112,8 +112,8 @@ def test_chunk_size_agnosticism(loss, monkeypatch):
 def test_scores_of_a_row_depend_on_that_row_only():
     made = big_problem("softmax", 2)
     W, b = made.to_raw(np.random.default_rng(2).normal(size=(12, 801)))
-    at_once = problem.linear_scores(made.X, W, b, 2)
-    one_by_one = np.vstack([problem.linear_scores(made.X[i : i + 1], W, b, 1) for i in range(50)])
+    at_once = prediction.linear_scores(made.X, W, b, 2)
+    one_by_one = np.vstack([prediction.linear_scores(made.X[i : i + 1], W, b, 1) for i in range(50)])
     assert at_once[:50].tobytes() == one_by_one.tobytes()
 
 

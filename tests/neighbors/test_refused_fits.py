@@ -87,7 +87,7 @@ def test_warm_start_needs_the_same_classes_and_features():
 
 
 def test_weights_of_other_widths_never_get_to_the_compiled_loop():
-    from fastcls._gradient.problem import linear_scores
+    from fastcls._gradient.prediction import linear_scores
 
     with pytest.raises(ValueError, match=r"rows of 5 features, weights of \(3, 8\)"):
         linear_scores(X5, np.zeros((3, 8)), np.zeros(3), 1)

@@ -41,7 +41,7 @@ typedef void (*fastcls_add_fn)(double *total, const void *sums);
 /* The packed product, for many classes. One operand has up to `product_rows` rows of at most FASTCLS_INNER terms, a fixed stride
    apart: weights of a few classes, or their slopes. The other is a panel: for every term `panel` adjacent values, one for each
    result of a row. The stride is not a power of two, so the rows do not share sets of the cache. */
-enum { FASTCLS_INNER = 256, FASTCLS_INNER_STRIDE = 272, FASTCLS_MOST_PRODUCT_ROWS = 12 };
+enum { FASTCLS_INNER = 512, FASTCLS_INNER_STRIDE = 528, FASTCLS_MOST_PRODUCT_ROWS = 12 };
 
 /* out[a * out_stride + j] = sum over i < n of A[a * FASTCLS_INNER_STRIDE + i] * panel[i * panel + j], terms in their order and
    fused, for the first n_rows rows; with `add` it is added to `out`. */
@@ -61,6 +61,10 @@ typedef void (*fastcls_turn_fn)(const void *in, ptrdiff_t panel_stride, ptrdiff_
 enum { FASTCLS_SOFTMAX_ROWS = 32 };
 typedef void (*fastcls_softmax_fn)(void *S, ptrdiff_t n_classes, ptrdiff_t n_rows, const int64_t *labels,
                                    const double *weights, double *losses_out);
+
+/* The class of the largest score of FASTCLS_SOFTMAX_ROWS rows, laid out as for the softmax; the first among equals. And by how
+   much it is above the second largest: infinity for one class. Scores are finite. */
+typedef void (*fastcls_best_fn)(const void *S, ptrdiff_t n_classes, int32_t *best_out, float *gap_out);
 
 /* values[i] = e^(values[i] - top) for i < n, and their sum; no value is above `top`. */
 typedef double (*fastcls_exponentials_fn)(double *values, ptrdiff_t n, double top);
@@ -91,6 +95,7 @@ typedef struct {
     fastcls_panels_fn panels[FASTCLS_N_TYPES][FASTCLS_N_REALS];
     fastcls_turn_fn turn[FASTCLS_N_REALS];
     fastcls_softmax_fn softmax[FASTCLS_N_REALS];
+    fastcls_best_fn best; /* of float32 scores */
     fastcls_exponentials_fn exponentials;
 } fastcls_linear;
 
@@ -103,6 +108,6 @@ typedef struct {
      {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
      {descend_f32_##ISA, descend_f64_##ISA}, {add_f32_##ISA, add_f64_##ISA}, PRODUCT_ROWS, {SINGLES, DOUBLES},           \
      {product_f32_##ISA, product_f64_##ISA}, FASTCLS_LINEAR_TABLE(panels, ISA), {turn_f32_##ISA, turn_f64_##ISA},        \
-     {softmax_f32_##ISA, softmax_f64_##ISA}, exponentials_f64_##ISA}
+     {softmax_f32_##ISA, softmax_f64_##ISA}, best_f32_##ISA, exponentials_f64_##ISA}
 
 #endif

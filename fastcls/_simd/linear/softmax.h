@@ -93,6 +93,30 @@ static void SOFTMAX(void *scores, ptrdiff_t n_classes, ptrdiff_t n_rows, const i
     }
 }
 
+#if EXP_TERMS == 8
+static void FASTCLS_JOIN(best_f32, ISA)(const void *scores, ptrdiff_t n_classes, int32_t *best_out, float *gap_out) {
+    enum { ROWS = FASTCLS_SOFTMAX_ROWS, STRIDE = FASTCLS_INNER_STRIDE };
+    const float *restrict S = (const float *)scores;
+    float top[ROWS], second[ROWS];
+    int32_t best[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        top[r] = S[r];
+        second[r] = -(float)INFINITY;
+        best[r] = 0;
+    }
+    for (ptrdiff_t k = 1; k < n_classes; k++)
+        for (int r = 0; r < ROWS; r++) {
+            const float score = S[k * STRIDE + r], lower = score > top[r] ? top[r] : score;
+            second[r] = lower > second[r] ? lower : second[r];
+            best[r] = score > top[r] ? (int32_t)k : best[r];
+            top[r] = score > top[r] ? score : top[r];
+        }
+    for (int r = 0; r < ROWS; r++)
+        gap_out[r] = top[r] - second[r];
+    memcpy(best_out, best, sizeof best);
+}
+#endif
+
 #if EXP_TERMS == 12
 static double FASTCLS_JOIN(exponentials_f64, ISA)(double *values, ptrdiff_t n, double top) {
     double sums[8] = {0}, rest = 0.0;

@@ -1,0 +1,123 @@
+"""Scores of rows; labels and probabilities of many classes: products in float32, labels as float64 gives them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime import threads
+from fastcls._validation.rows import as_bytes
+
+from . import loops
+from .packed import LEAST_CLASSES, SCORE_BLOCK, softmax_rows
+from .predict_loops import answers
+from .scaling import squared_distances
+from .space import padded
+
+# Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
+WORK_PER_CALL = 4_000_000_000
+#: the largest error of a float32 score: a hundredth of a probability would be too much
+_LARGEST_ERROR = 1e-2
+
+
+def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
+    """Scores W x + b of every row in float64, (n_rows, n_classes); the scores of a row depend on that row only, bit for bit.
+
+    X must be C-contiguous and of a storage type of the compiled loops.
+    """
+    n_classes, n_features = W.shape
+    if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+    weights = np.zeros((n_classes, padded(n_features)))
+    weights[:, :n_features] = W
+    data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], loops.REALS["float64"]
+    scores = np.empty((len(X), n_classes))
+    scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes, n_threads), dtype=np.uint8)
+    step = max(1, WORK_PER_CALL // W.size)
+    n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
+    for start in range(0, len(X), step):
+        chunk = slice(start, start + step)
+        loops.linear_scores(
+            data[chunk],
+            storage,
+            as_bytes(weights),
+            real,
+            np.ascontiguousarray(b, dtype=np.float64),
+            scores[chunk],
+            scratch,
+            n_threads,
+        )
+    return scores
+
+
+def score_error(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> float:
+    """Bound on |float32 score - W x - b| over all rows and classes; infinite or NaN where float32 could overflow.
+
+    A score is a bias to which sums of at most `SCORE_BLOCK` products are added. With n roundings of a term, the size
+    m = max |w| max |x| + max |b| and u = 2^-24, the error is at most n u / (1 - n u) m (Higham, Accuracy and Stability of
+    Numerical Algorithms, 3.1; it holds for fused products too). n counts the products of a block, the blocks, and the
+    rounding of weight and bias to float32. Products and weights below 1e-38 lose at most 2^-149 each.
+    """
+    d = X.shape[1]
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        longest_row = math.sqrt(float(squared_distances(X, np.zeros(d), n_threads).max(initial=0.0)))
+        longest_weights = math.sqrt(float(np.einsum("kf,kf->k", W, W).max(initial=0.0)))
+        size = longest_weights * longest_row + float(np.abs(b).max(initial=0.0))
+    n = min(d, SCORE_BLOCK) + -(-d // SCORE_BLOCK) + 4
+    u = 2.0**-24
+    return n * u / (1 - n * u) * size + (d + n) * 2.0**-149 * (1 + longest_row)
+
+
+def best_classes(
+    X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int, want_probabilities: bool = False
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The class of the largest score of every row as float64 arithmetic finds it, and the softmax of the scores.
+
+    Scores are computed in float32, twice as fast. Where the two largest are nearer than twice their error, the row is scored
+    again by `linear_scores`: so both the class and the order of its probabilities are those of float64.
+
+    Returns
+    -------
+    classes : int64 array (n_rows,)
+    probabilities : float64 array (n_rows, n_classes)
+        Without rows unless `want_probabilities`.
+        None instead of both: few classes, or float32 is not precise enough for these rows and weights.
+    """
+    if len(W) < LEAST_CLASSES or X.dtype == np.float64 or not len(X):
+        return None
+    error = score_error(X, W, b, n_threads)
+    if not error <= _LARGEST_ERROR:
+        return None
+    found = np.empty(len(X), dtype=np.int64), np.empty((len(X) if want_probabilities else 0, len(W)))
+    leads = np.empty(len(X), dtype=np.float32)
+    weights = np.zeros((len(W), padded(X.shape[1])), dtype=np.float32)
+    with np.errstate(under="ignore"):
+        weights[:, : X.shape[1]] = W
+    storage, biases = _kernels.TYPES[X.dtype.name], np.ascontiguousarray(b, dtype=np.float64)
+    scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float32"], 1, len(W), n_threads), dtype=np.uint8)
+    step, n_threads = max(1, WORK_PER_CALL // W.size), threads.limit_by_work(n_threads, len(X) * W.size)
+    for start in range(0, len(X), step):
+        chunk = slice(start, start + step)
+        answers(
+            as_bytes(X[chunk]),
+            storage,
+            as_bytes(weights),
+            biases,
+            found[0][chunk],
+            leads[chunk],
+            found[1][chunk],
+            scratch,
+            n_threads,
+        )
+    # 3 errors: two of float32 scores, and with room to spare those of float64 scores and of the difference.
+    near = np.flatnonzero(leads <= 3 * error)
+    for start in range(0, len(near), step):
+        rows = near[start : start + step]
+        scores = linear_scores(np.ascontiguousarray(X[rows]), W, b, n_threads)
+        found[0][rows] = scores.argmax(axis=1)
+        if want_probabilities:
+            softmax_rows(scores, n_threads)
+            found[1][rows] = scores
+    return found
