@@ -28,7 +28,7 @@ cdef enum:
     MANY_CLASSES = 32           # from here on the copies of a tile cost less than the packed product saves
     ROWS_AT_ONCE = 8            # rows whose scores are gathered for a loss that has no loop along the rows
     SERIAL_WORK = 200000        # as in loops.pyx
-    BLOCK = 256                 # features summed before they are added to a score: their panels stay in the second-level cache
+    BLOCK = 256                 # features summed before they are added to a score: panels stay in the second-level cache
 
 LEAST_CLASSES = MANY_CLASSES
 SCORE_BLOCK = BLOCK
