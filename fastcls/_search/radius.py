@@ -52,6 +52,10 @@ class WithinRadius:
     indices: np.ndarray
     report: SearchReport
 
+    def queries(self) -> np.ndarray:
+        """The query of every result: int64 (n_results,)."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
 
 def within(
     rows: Rows,

@@ -121,7 +121,7 @@ def duplicates(X: Any, Y: Any = None, radius: float = 0, metric: str = "l2", *, 
         check_magnitude(others.rows, "Y", name)
         queries = Rows.of(others)
     found = within(Rows.of(rows), queries, radius, name, n_threads=n_threads)
-    pairs = np.stack([found.indices, np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))], axis=1)
+    pairs = np.stack([found.indices, found.queries()], axis=1)
     S = found.S
     if queries is None:  # every pair was found from both of its rows, and every row from itself
         once = pairs[:, 0] < pairs[:, 1]

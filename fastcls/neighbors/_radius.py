@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ from fastcls.datasets import takes_images
 from fastcls.metrics import METRICS
 
 
-def without_own(found: WithinRadius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(starts, S, indices) of the rows themselves as queries, each without itself."""
-    queries = np.repeat(np.arange(len(found.starts) - 1), np.diff(found.starts))
-    kept = found.indices != queries
+def _without_own(found: WithinRadius) -> WithinRadius:
+    """The results of the rows themselves as queries, each without itself."""
+    kept = found.indices != found.queries()
     starts = np.concatenate([[0], np.cumsum(kept)])[found.starts]
-    return starts, found.S[kept], found.indices[kept]
+    report = replace(found.report, n_results=int(starts[-1]), k=int(np.diff(starts).max()))
+    return WithinRadius(starts, found.S[kept], found.indices[kept], report)
 
 
 class RadiusSearch:
@@ -72,9 +73,10 @@ class RadiusSearch:
             query_groups=None if hidden is None else np.ones(n_queries, dtype=np.int64),
             row_groups=None if hidden is None else hidden.astype(np.int64),
         )
+        if queries is None:
+            found = _without_own(found)
         self._set_report(found.report, notes)
-        starts, S, indices = (found.starts, found.S, found.indices) if X is not None else without_own(found)
-        return starts, METRICS[self.effective_metric_].to_distance(S), indices
+        return found.starts, METRICS[self.effective_metric_].to_distance(found.S), found.indices
 
     @of_one_fit
     @takes_images

@@ -32,6 +32,30 @@ FAULTS = [
         "persistence/test_saved_filters.py",
     ),
     ("_search/tree.py", "groups[1][start : start + len(X)]", "groups[1][: len(X)]", "search/test_tree.py"),
+    # search: by radius
+    (
+        "metrics.py",
+        "view(np.float64))[0]) <= radius",
+        "view(np.float64))[0] ** 2) <= radius**2",
+        "search/test_radius.py",
+    ),
+    ("_search/radius.py", "within[:, -1] & (not complete)", "within[:, -1] & False", "search/test_radius.py"),
+    ("_search/radius.py", "chunk[numbers[first:end] - start]", "chunk[numbers[first:end]]", "search/test_radius.py"),
+    (
+        "_search/brute.py",
+        "self.low_dimensional and not self.by_rows and self.below == np.inf",
+        "self.low_dimensional and not self.by_rows",
+        "search/test_radius.py",
+    ),
+    ("_search/tree.py", "indices_out[None], self.below)", "indices_out[None])", "search/test_radius.py"),
+    (
+        "_loops/topk.pxd",
+        "for i in range(n // 2 - 1, -1, -1):",
+        "for i in range(n // 4 - 1, -1, -1):",
+        "search/test_radius.py",
+    ),
+    ("neighbors/_radius.py", "found.indices != found.queries()", "found.S > 0", "search/test_radius.py"),
+    ("neighbors/_duplicates.py", "pairs[:, 0] < pairs[:, 1]", "pairs[:, 0] <= pairs[:, 1]", "neighbors/test_duplicates.py"),
     # search: bounds of packed singles and bytes
     ("_search/bounds.py", "rows.squares + 2 * of_rows", "rows.squares + of_rows", "search/test_search.py"),
     ("_search/bounds.py", "-s * rows.signed - gamma * of_rows - absolute", "-s * rows.signed", "search/test_bounds.py"),

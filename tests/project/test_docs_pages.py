@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("models.md", "evaluation.md", "displays.md")}
+NAMES = ("models.md", "evaluation.md", "displays.md", "neighbors.md")
+PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in NAMES}
+
+OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab")
 
 
 def needs(code):
     """The optional packages that a block imports."""
     drawn = ["matplotlib"] if ".plot()" in code else []
-    return drawn + [name for name in ("skops", "onnxruntime", "zarr") if re.search(rf"^import {name}\b", code, re.MULTILINE)]
+    return drawn + [name for name in OPTIONAL if re.search(rf"^import {name}\b", code, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("page", PAGES)

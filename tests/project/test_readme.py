@@ -16,7 +16,7 @@ PYTHON = [code for language, code in FENCED if language == "python"]
 
 
 def title(code):
-    names = ("knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
+    names = ("duplicates", "knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
     return next(name for name in names if name in code)
 
 
@@ -48,7 +48,7 @@ def test_python_blocks_run_and_print_what_they_say(code, own_data):
 
 
 def test_each_classifier_has_its_block_of_about_ten_lines():
-    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "knn_eval"]
+    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "duplicates", "embeddings", "knn_eval"]
     assert sorted(map(title, PYTHON)) == titles
     lengths = {title(code): len([line for line in code.splitlines() if line]) for code in PYTHON}
     assert lengths.pop("embeddings") == 5

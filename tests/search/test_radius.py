@@ -167,7 +167,8 @@ def test_queries_with_more_results_than_places_are_searched_again(monkeypatch):
         for i in (1000, 1344, 1699):
             np.testing.assert_array_equal(indices[i], np.delete(np.arange(1000, 1700), i - 1000))
             assert not distances[i].any()
-        assert model.search_report_.k == 700
+        assert model.search_report_.k == 699
+        assert model.search_report_.n_results == 700 * 699
 
 
 def test_empty_results_and_the_rows_themselves():
