@@ -36,11 +36,10 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     division = replace(division, repeats=announce_repeats(dataset, progress), checksums=compute_checksums(dataset, progress))
     started = time.perf_counter()
     failures = Failures(progress)
-    table, found = evaluate(dataset, options, progress, failures)
+    table, found, models = evaluate(dataset, options, progress, failures)
     seconds = time.perf_counter() - started
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows: the accuracy of the best k is not that on unseen data")
-    models: dict[str, Any] = {}
     if found is not None:
         with failures.kept("fitting the model to save"), progress.step("fitting the model to save"):
             models, why_none = model_of(dataset, options, found)
@@ -94,10 +93,11 @@ def evaluations(table: ResultTable) -> int:
 
 def evaluate(
     dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures
-) -> tuple[ResultTable, protocols.Evaluated | None]:
-    """Return the table of the protocol, and what it was measured from, if that is known."""
+) -> tuple[ResultTable, protocols.Evaluated | None, dict[str, Any]]:
+    """Return the table of the protocol, what it was measured from (if that is known), and the models of the course."""
     if options.preset == "course":
-        return evaluate_course(dataset, options.seed, progress, failures), None
+        table, models = evaluate_course(dataset, options.seed, progress, failures)
+        return table, None, models
     call: Any
     call, presets = (
         (protocols.evaluate_neighbors, protocols.KNN_PRESETS)
@@ -110,7 +110,7 @@ def evaluate(
     with progress.step(f"evaluating by the protocol {name}") as report:
         found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
     with progress.step("measuring the answers"):
-        return found.table(), found
+        return found.table(), found, {}
 
 
 def require_rows(dataset: Dataset) -> None:
@@ -124,19 +124,23 @@ def require_rows(dataset: Dataset) -> None:
         )
 
 
-def evaluate_course(dataset: Dataset, seed: int, progress: Progress, failures: Failures) -> ResultTable:
-    """Return the results of the course's assignment. A part that fails is left out, unless all fail."""
+def evaluate_course(
+    dataset: Dataset, seed: int, progress: Progress, failures: Failures
+) -> tuple[ResultTable, dict[str, Any]]:
+    """Return the results of the course's assignment, and its models. A part that fails is left out, unless all fail."""
     require_rows(dataset)
     X_test, y_test = test_part(dataset)
     rows: list[tuple[Any, ...]] = []
+    models: dict[str, Any] = {}
     train, test = slice(course.KNN_TRAIN), slice(course.KNN_TEST)
     title = f"k-NN: {course.KNN_TRAIN:,} training rows, {course.FOLDS} folds"
     with failures.kept("evaluating k-NN"), progress.step(title):
-        rows += course.score_neighbors(dataset.X[train], dataset.y[train], X_test[test], y_test[test])
+        rows, models["knn"] = course.score_neighbors(dataset.X[train], dataset.y[train], X_test[test], y_test[test])
     for name, shown in course.SHOWN.items():
         title = f"{shown}: {len(course.RATES[name]) * len(course.REGS)} settings, {course.ITERATIONS:,} iterations"
         with failures.kept(f"training {shown}"), progress.step(title) as report:
-            rows.append(course.score_linear(name, dataset, seed, report))
+            row, models[name] = course.score_linear(name, dataset, seed, report)
+            rows.append(row)
     if not rows:
         raise failures.errors[0]
-    return course.table(rows, seed)
+    return course.table(rows, seed), models

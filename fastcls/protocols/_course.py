@@ -22,7 +22,8 @@ from fastcls._runtime.pacing import Progress
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import vote
 from fastcls.datasets import Dataset
-from fastcls.neighbors import knn
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier
+from fastcls.neighbors import KNeighborsClassifier, knn
 from fastcls.optim import Descent
 
 LOSSES = {"svm": "hinge", "softmax": "softmax"}
@@ -71,22 +72,31 @@ def cross_validated(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.mean(found, axis=0)
 
 
-def score_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray) -> list[tuple[Any, ...]]:
-    """Return the rows of the table for k = 1, 5, 10, and the k that cross-validation chooses, if it is another."""
+def score_neighbors(
+    X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray
+) -> tuple[list[tuple[Any, ...]], KNeighborsClassifier]:
+    """Return the rows of the table for k = 1, 5, 10, and the k that cross-validation chooses, and the model of that k."""
     started = time.perf_counter()
     accuracy = cross_validated(X, y)
-    shown = sorted({*SHOWN_KS, KS[int(np.argmax(accuracy))]})
+    chosen = KS[int(np.argmax(accuracy))]
+    shown = sorted({*SHOWN_KS, chosen})
     hits = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
     seconds = time.perf_counter() - started
     n = len(Q)
-    return [
+    rows = [
         ("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(n_hits) / n, n - int(n_hits), n, seconds)
         for k, n_hits in zip(shown, hits, strict=True)
     ]
+    return rows, KNeighborsClassifier(n_neighbors=chosen).fit(X, y)
 
 
-def score_linear(name: str, dataset: Dataset, seed: int, report: Progress) -> tuple[Any, ...]:
-    """Return the row of the setting with the best validation accuracy; all settings train together, on the same batches."""
+def score_linear(
+    name: str, dataset: Dataset, seed: int, report: Progress
+) -> tuple[tuple[Any, ...], MulticlassSVM | SoftmaxClassifier]:
+    """Return row and model of the setting with the best validation accuracy.
+
+    All settings train together, on the same batches.
+    """
     started = time.perf_counter()
     n_classes = len(dataset.class_names)
     X, y = dataset.X[:TRAIN], dataset.y[:TRAIN]
@@ -103,7 +113,7 @@ def score_linear(name: str, dataset: Dataset, seed: int, report: Progress) -> tu
     best = int(np.argmax(accuracy))
     n_hits = round(linear_accuracy(test, truth, models[best]) * len(test))
     rate, reg = settings[best]
-    return (
+    row = (
         SHOWN[name],
         f"rate {rate:g}, reg {reg:g}",
         accuracy[best],
@@ -112,6 +122,11 @@ def score_linear(name: str, dataset: Dataset, seed: int, report: Progress) -> tu
         len(test),
         time.perf_counter() - started,
     )
+    kept = {"svm": MulticlassSVM, "softmax": SoftmaxClassifier}[name]()
+    kept.classes_, kept.n_features_in_, kept.n_iter_ = np.arange(n_classes), X.shape[1], ITERATIONS
+    kept.coef_, kept.intercept_ = models[best]
+    kept.loss_history_ = np.array([problem.value(trained[best]) + reg * np.square(trained[best]).sum()])
+    return row, kept
 
 
 def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Progress) -> list[np.ndarray]:

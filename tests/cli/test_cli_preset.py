@@ -272,6 +272,11 @@ def test_course_uses_the_assignments_rows_and_scores_like_plain_numpy(here):
     assert abs(neighbors[1]["validation"] - first) < 0.05  # the other four folds are alike
     assert [(row["model"], row["n_test"]) for row in rows[-2:]] == [("SVM", 1000), ("softmax", 1000)]
     assert all(row["top1"] > 0.3 and row["validation"] > 0.3 for row in rows[-2:])
+    for row in rows[-2:]:
+        model = fastcls.load(f"fastcls-images-course/models/{'svm' if row['model'] == 'SVM' else 'softmax'}.safetensors")
+        assert np.count_nonzero(model.predict(X_test) != y_test) == row["errors"]
+    model = fastcls.load("fastcls-images-course/models/knn.safetensors")
+    assert np.count_nonzero(model.predict(X_test[:500]) != y_test[:500]) == neighbors[model.n_neighbors]["errors"]
 
 
 def test_rows_of_the_course_are_the_assignments(monkeypatch):
@@ -287,7 +292,7 @@ def test_rows_of_the_course_are_the_assignments(monkeypatch):
     monkeypatch.setattr(_course, "descend", keep)
     monkeypatch.setattr(_course, "score_neighbors", lambda *rows: seen.update(knn=rows) or score_neighbors(*rows))
     monkeypatch.setattr(_course, "linear_accuracy", lambda X, y, model: scored.append((X, y)) or accuracy(X, y, model))
-    row = _course.score_linear("softmax", data, 0, print)
+    row, _ = _course.score_linear("softmax", data, 0, print)
     assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 5e4), (5e-7, 2.5e4), (5e-7, 5e4)]
     np.testing.assert_array_equal(seen["X"], X[:49_000])
     np.testing.assert_allclose(seen["center"], X[:49_000].mean(axis=0))

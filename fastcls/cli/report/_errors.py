@@ -188,7 +188,8 @@ def _confusion_figure(data: Any, name: str, truth: np.ndarray, predicted: np.nda
             f"confusion matrix of {name}",
         ),
         "wide": len(data.class_names) > style.MOST_NUMBERED,
-        "caption": "Rows are true classes, columns predicted ones. Everything off the diagonal is an error.",
+        "caption": "Rows are true classes, columns predicted ones. Everything off the diagonal is an error."
+        + (" On a small screen, zoom in to read the names." if len(data.class_names) > 10 else ""),
     }
 
 

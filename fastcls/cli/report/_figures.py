@@ -40,7 +40,6 @@ _STYLE = {**_CLEAR, **_INKED, "grid.color": GRID, "svg.fonttype": "none"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PIXELS_PER_POINT = 96 / 72
 _TAG = re.compile(r"<[^>]*>")
-_NATURAL = _style.WIDTH * 96 + 4  # pixels; on a small screen, a wider drawing keeps its size and scrolls
 
 
 def draw(plot: Callable[[], Any], description: str) -> Markup:
@@ -111,8 +110,7 @@ def _inline(svg: str, description: str) -> Markup:
 
     body = _TAG.sub(adapt, body)  # only tags: a class may have the name #0072b2
     pixels = float(width) * _PIXELS_PER_POINT
-    least = f"min-width:{pixels:.0f}px;" if pixels > _NATURAL else ""
-    size = f"{least}max-width:{1.55 * pixels:.0f}px"
+    size = f"max-width:{1.55 * pixels:.0f}px"  # on a small screen it shrinks, so that none of it is cut off
     return Markup(
         f'<svg class="figure" viewBox="0 0 {width} {height}" style="{size}" role="img" '
         f'aria-label="{escape(_style.clean(description))}">{body}</svg>'
