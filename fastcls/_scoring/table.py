@@ -35,6 +35,8 @@ _HEADING = {
     "seed": "seed",
 }
 
+#: first column of a CSV file, which has the version
+_MARK = "fastcls"
 #: intervals that printing shows
 _SHOWN = ("top1_low", "difference_low")
 
@@ -181,11 +183,11 @@ class ResultTable:
         """
         common = {"title": self.title, **self.settings}
         extra = {name: value for name, value in common.items() if name not in self.columns}
-        rows = [{"fastcls": __version__, **row, **extra} for row in self]
+        rows = [{_MARK: __version__, **row, **extra} for row in self]
         if path is None:
             return as_exact_csv(rows)
         times = [name for name in self.columns if name == "seconds" or name.endswith("_seconds")]
-        return append(Path(check_path(path, "a CSV file")), rows, "fastcls", times)
+        return append(Path(check_path(path, "a CSV file")), rows, _MARK, times)
 
     def __str__(self) -> str:
         shown = [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name in _SHOWN]
@@ -209,6 +211,11 @@ class ResultTable:
         words = [_in_words(name, value) for name, value in known.items() if name not in self.columns and value is not False]
         notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
         return [*([", ".join(words)] if words else []), *notes]
+
+
+def check_csv(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that `to_csv` could not add rows to, before any work."""
+    append(Path(check_path(path, "a CSV file")), [], _MARK)
 
 
 def is_bound(name: str, columns: Sequence[str]) -> bool:

@@ -82,6 +82,10 @@ Strict = Annotated[
         "and end with exit status 3.",
     ),
 ]
+Csv = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Add one line for each result to this CSV file, unless the same line is there."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
@@ -148,6 +152,7 @@ def run(
     lecture: Annotated[
         bool, typer.Option("--lecture", help="End the report with the lecture's figures, drawn from DATA.")
     ] = False,
+    csv: Csv = None,
     as_json: AsJson = False,
 ) -> None:
     """Train and compare classifiers on DATA, and write a report.
@@ -177,7 +182,13 @@ def run(
         follow_links=follow_links,
         lecture=lecture,
     )
+    table = path_of(csv, "--csv")
+    if table is not None:
+        from fastcls._scoring.table import check_csv
+
+        check_csv(table)
     from ._progress import Progress
+    from ._results import add_to_csv, table_of
     from ._results import as_json as to_json
     from ._run import run as run_all
     from ._table import closing_lines, print_protocol, print_table, protocol_lines
@@ -193,6 +204,8 @@ def run(
         sys.stdout.write(to_json(finished.results))
     else:
         show(finished.results, sys.stdout)
+    if table is not None:
+        say(add_to_csv(table_of(finished.results), table))
     for line in last_lines(finished.results, finished.folder, data):
         say(line) if as_json else print(line)
     if finished.results["failures"]:
@@ -201,6 +214,102 @@ def run(
         for image in unreadable:
             say(f"cannot be read: {printable(image['path'])}: {printable(image['error'])}")
         exit_unreadable(len(unreadable))
+
+
+@app.command(cls=PlainCommand)
+@one_line_errors
+def compare(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA...",
+            help="Two or more files or folders of the same rows, each as PATH or NAME=PATH; whatever fastcls run reads.",
+        ),
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of the rows: .npy, .npz, .csv, .parquet, .safetensors or .txt (default: those of the DATA).",
+        ),
+    ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Test rows, once for each DATA in the same order (default: hold out a fifth of the rows; see --folds).",
+        ),
+    ] = None,
+    test_labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels of the test rows.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Protocols: the presets of fastcls run (dino), its probes as NAME-probe (dinov2-probe), and uni-few-shot, "
+            "dinov2-few-shot, dinov3-few-shot, mteb-few-shot (default: dino,clip-probe,mteb-few-shot).",
+        ),
+    ] = None,
+    n_per_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1,2,4", help="Training rows of each class of the few-shot protocols, or shares such as 1%,10%."
+        ),
+    ] = None,
+    tries: Annotated[
+        int | None, typer.Option(metavar="N", parser=whole_number, help="Tries of the few-shot protocols (default: 10).")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole_number, help="Test every row once, in N folds, instead of a hold-out."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", parser=whole_number, help="Use at most N rows, and at most N test rows.")
+    ] = None,
+    seed: Seed = 0,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for report.html, results.json and finished parts; a second run with it skips what is there.",
+        ),
+    ] = None,
+    csv: Csv = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare representations: the same rows, protocols and draws, paired tests, one report.
+
+    Evaluates every DATA by k-NN, a linear probe and few-shot learning, and compares every two of them on the same test rows
+    (McNemar's exact test, corrected by Holm's method).
+    """
+    from ._compare_options import parse_compare_options
+
+    options = parse_compare_options(
+        data,
+        labels=labels,
+        test=test or (),
+        test_labels=test_labels,
+        preset=preset,
+        n_per_class=n_per_class,
+        tries=tries,
+        folds=folds,
+        limit=limit,
+        seed=seed,
+        out=path_of(out),
+        csv=path_of(csv, "--csv"),
+    )
+    from ._compare import closing_lines as last_lines
+    from ._compare import compare as compare_all
+    from ._compare_table import print_comparison
+    from ._progress import Progress
+    from ._results import as_json as to_json
+
+    results = compare_all(options, Progress())
+    if as_json:
+        sys.stdout.write(to_json(results))
+    else:
+        print_comparison(results, sys.stdout)
+    for line in last_lines(results, options.out):
+        say(line) if as_json else print(line)
 
 
 @app.command(cls=PlainCommand)

@@ -36,10 +36,10 @@ def exit_unreadable(n: int) -> None:
     raise typer.Exit(SOME_UNREADABLE)
 
 
-def path_of(out: str | None) -> Path | None:
+def path_of(out: str | None, option: str = "--out") -> Path | None:
     """Return the path of --out. An empty one is refused: it would mean the current folder, which is hardly intended."""
     if out == "":
-        raise InputError("--out is empty: give a path, or omit --out")
+        raise InputError(f"{option} is empty: give a path, or omit {option}")
     return None if out is None else Path(out)
 
 

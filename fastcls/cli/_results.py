@@ -25,11 +25,14 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastcls._scoring.classes import numbers_of_classes
+from fastcls._scoring.table import ResultTable
+from fastcls._validation.messages import counted
 
 from .._config import config
 from ..datasets import Dataset
@@ -158,3 +161,35 @@ def results_head(
         "failures": [],
         "notes": list(notes),
     }
+
+
+def table_of(results: dict[str, Any]) -> ResultTable:
+    """Return the results of a run as a table for CSV: one row for each model, or for each setting of a protocol."""
+    common: dict[str, Any] = {name: results[name] for name in ("dataset", "n_train", "n_test", "test_set", "limit", "seed")}
+    if protocol := results.get("protocol"):
+        rows = protocol["rows"]
+        common |= {"evaluation": protocol["evaluation"], "preset": protocol["preset"], **protocol["settings"]}
+    else:
+        rows = [_csv_row(name, entry) for name, entry in results["models"].items()]
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    title = f"{results['dataset']}: fastcls run"
+    return ResultTable(title, columns, tuple(tuple(row.get(name) for name in columns) for row in rows), common)
+
+
+def _csv_row(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the single values of a model, with the names that the tables of protocols have."""
+    row: dict[str, Any] = {"model": name, **{key: entry[key] for key in ("metric", "k", "alpha", "tries") if key in entry}}
+    row["validation"] = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
+    numbers = {"top1": {"value": entry["test_accuracy"], "interval": entry["test_accuracy_interval"]}}
+    for key, found in {**numbers, **entry["test_numbers"]}.items():
+        row |= {key: found["value"], f"{key}_low": found["interval"][0], f"{key}_high": found["interval"][1]}
+    return row | {key: entry[key] for key in ("fit_seconds", "predict_seconds") if key in entry}
+
+
+def add_to_csv(table: ResultTable, path: Path) -> str:
+    """Add the rows to a CSV file; return a line about it."""
+    n_added = max(0, len(table.to_csv(path).splitlines()) - 1)
+    there = len(table) - n_added
+    return f"{path}: {counted(n_added, 'row')} added" + (
+        f", {there:,} {'was' if there == 1 else 'were'} there" if there else ""
+    )

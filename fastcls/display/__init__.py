@@ -5,12 +5,14 @@ draws, into the given axes or figure or into a new one. matplotlib (the ``run`` 
 drawn. pyplot is not used, so no window opens and no open figure changes. A notebook shows a plotted display as the value of
 its cell; elsewhere use ``display.figure_.savefig(path)``.
 
-One file for each display: ``_calibration.py``, ``_challenges.py``, ``_confusion.py``, ``_cross_validation.py``,
-``_curse.py``, ``_decision_region.py``, ``_folds.py``, ``_label_efficiency.py``, ``_loss_history.py``, ``_loss_slice.py``,
+One file for each display: ``_accuracy.py``, ``_calibration.py``, ``_challenges.py``, ``_confusion.py``,
+``_cross_validation.py``, ``_curse.py``, ``_decision_region.py``, ``_folds.py``, ``_label_efficiency.py``,
+``_loss_history.py``, ``_loss_slice.py``,
 ``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes
 the classes of a plane, ``_style.py`` has sizes, colours and names shared by all, ``_validation.py`` checks their input.
 """
 
+from fastcls.display._accuracy import AccuracyDisplay
 from fastcls.display._calibration import CalibrationDisplay
 from fastcls.display._challenges import ChallengesDisplay
 from fastcls.display._confusion import plot_confusion
@@ -32,6 +34,7 @@ from fastcls.display._templates import TemplatesDisplay
 from . import _style as style
 
 __all__ = [
+    "AccuracyDisplay",
     "CalibrationDisplay",
     "ChallengesDisplay",
     "CrossValidationDisplay",

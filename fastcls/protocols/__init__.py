@@ -8,8 +8,8 @@ the probe on a few rows of each class; ``_evaluated.py`` has their answers befor
 as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
 the course's assignment. ``_shards.py`` handles rows given in parts; ``_validation.py`` has the checks.
 
-``_compare.py`` evaluates several representations by the same protocols, ``_parts.py`` stores what is finished, and
-``_comparison.py`` puts the parts together: tables, paired tests, agreement.
+``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``; ``_parts.py``
+stores what is finished, and ``_comparison.py`` puts the parts together: tables, paired tests, agreement.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from fastcls.protocols._probe import linear_probe
 
 # For other packages of fastcls:
 from . import _course as course
-from ._compare import DEFAULT_PROTOCOLS, PROTOCOLS, Part, Plan, check_protocols
+from ._compare import Part, Plan
 from ._evaluated import Evaluated as Evaluated
 from ._knn import evaluate_neighbors as evaluate_neighbors
+from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
+from ._parts import ENDING
 from ._probe import evaluate_probe as evaluate_probe
 
 __all__ = ["KNN_PRESETS", "PROBE_PRESETS", "Comparison", "ResultTable", "compare", "few_shot", "knn_eval", "linear_probe"]

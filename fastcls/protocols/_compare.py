@@ -12,7 +12,7 @@ import numpy as np
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import Answers, joined, measure
 from fastcls._storage.digest import digest
-from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
+from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
@@ -22,52 +22,17 @@ from fastcls._version import __version__
 from fastcls.model_selection import check_folds, check_test, make_folds
 
 from ..datasets import train_validation_split
-from ._comparison import Comparison, Line, summarized
+from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
-from ._few_shot import FEW_SHOT_PRESETS, evaluate_few_shot
+from ._few_shot import evaluate_few_shot
 from ._knn import evaluate_neighbors
+from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
 from ._parts import PartsFolder
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import evaluate_probe
 from ._validation import check_per_class
 
-#: what `compare` evaluates without `presets`
-DEFAULT_PROTOCOLS = ("dino", "clip-probe", "mteb-few-shot")
-N_PER_CLASS, N_TRIES = (1, 2, 4, 8, 16), 10
 TEST_SIZE = 0.2
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A published protocol by its name in `compare`.
-
-    Attributes
-    ----------
-    kind : {"knn", "probe", "few_shot"}
-    preset : KNNPreset, ProbePreset or FewShotPreset
-    preset_name : str
-    classifier : str or None
-        Of `few_shot`.
-    """
-
-    kind: str
-    preset: Any
-    preset_name: str
-    classifier: str | None = None
-
-
-#: name in `compare` -> protocol
-PROTOCOLS: dict[str, Protocol] = {
-    **{name: Protocol("knn", preset, name) for name, preset in KNN_PRESETS.items()},
-    **{f"{name}-probe": Protocol("probe", preset, name) for name, preset in PROBE_PRESETS.items()},
-    **{
-        f"{name}-few-shot" + (f"-{classifier}" if classifier != preset.classifiers[0] else ""): Protocol(
-            "few_shot", preset, name, classifier
-        )
-        for name, preset in FEW_SHOT_PRESETS.items()
-        for classifier in preset.classifiers
-    },
-}
 
 
 def compare(
@@ -189,23 +154,25 @@ class Plan:
         Their numbers in the user's data.
     reused : list of (representation, protocol)
         What the cache had.
+    checksums : dict
+        Of the rows of each representation.
     """
 
     def __init__(
         self,
         representations: Mapping[str, Any],
         y: Any,
-        test: Mapping[str, Any] | None,
-        y_test: Any,
+        test: Mapping[str, Any] | None = None,
+        y_test: Any = None,
         *,
         presets: Any,
         n_per_class: Any,
         n_tries: int,
-        test_size: Any,
-        cv: int | None,
-        random_state: RandomState,
-        cache: Any,
-        n_jobs: int | None,
+        test_size: Any = TEST_SIZE,
+        cv: int | None = None,
+        random_state: RandomState = 0,
+        cache: Any = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.protocols = check_protocols(presets)
         self.n_per_class, self.n_tries = (
@@ -238,6 +205,8 @@ class Plan:
         if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
             check_two_classes(self.classes)
         self.n_train = len(self._splits[0][0])
+        self.n_folds = len(self._splits)
+        self.checksums: dict[str, str] = {}
         self.parts = self._parts()
         self.reused: list[tuple[str, str]] = []
         self._folder = None if cache is None else PartsFolder(cache)
@@ -271,7 +240,7 @@ class Plan:
         labels = digest(np.unique(self.y, return_inverse=True)[1]) + digest(self.truth)
         found = []
         for name, X in self._rows.items():
-            data = digest(X) + ("" if self._test is None else digest(self._test[name]))
+            data = self.checksums[name] = digest(X) + ("" if self._test is None else digest(self._test[name]))
             for protocol in self.protocols:
                 chosen = PROTOCOLS[protocol]
                 setting: list[Any] = [__version__, protocol, sorted(asdict(chosen.preset).items()), self.seed]
@@ -286,6 +255,23 @@ class Plan:
         X = self._rows[name]
         return {"n_features": X.shape[1], "bytes_per_row": X.shape[1] * X.itemsize}
 
+    def source(self, protocol: str) -> str:
+        """Where the constants of a protocol are published."""
+        chosen = PROTOCOLS[protocol]
+        if chosen.kind == "probe" or chosen.classifier == "linear":
+            return PROBE_PRESETS[chosen.preset_name].source
+        return KNN_PRESETS[chosen.preset_name].source
+
+    def training_rows(self, part: Part) -> tuple[np.ndarray, np.ndarray]:
+        """Training rows and labels of a part, in the first fold."""
+        kept = self._splits[0][0]
+        return _some(self._rows[part.representation], kept), self.y[kept]
+
+    def compared_line(self, part: Part) -> Line:
+        """The setting of an evaluated part that is compared in pairs."""
+        lines, _ = self._found[part]
+        return lines[compared([line.setting for line in lines])]
+
     def is_done(self, part: Part) -> bool:
         """Whether a part has been evaluated, or was in the cache."""
         return part in self._found
@@ -297,18 +283,29 @@ class Plan:
         started = time.perf_counter()
         folds = []
         for kept, held in self._splits:
-            folds.append(self.answers(part, kept, held, progress))
+            folds.append(self._answers(part, kept, held, progress))
         lines = self._measured(_pooled(folds), folds[0].names)
         self._found[part] = lines, time.perf_counter() - started
         if self._folder is not None:
             self._folder.write(part.key, *self._found[part])
 
-    def answers(self, part: Part, kept: np.ndarray, held: np.ndarray, progress: Progress | None = None) -> Evaluated:
-        """The answers of a part for the test rows `held` after training on the rows `kept`."""
-        X, chosen = self._rows[part.representation], PROTOCOLS[part.protocol]
+    def _data(self, part: Part, kept: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Training rows and test rows with their labels."""
+        X = self._rows[part.representation]
         Q = X if self._test is None else self._test[part.representation]
-        y_test = np.asarray(self.y_test)
-        data = _some(X, kept), self.y[kept], _some(Q, held), y_test[held]
+        return _some(X, kept), self.y[kept], _some(Q, held), np.asarray(self.y_test)[held]
+
+    def one_try(self, part: Part) -> None:
+        """One try of a protocol that trains on a few rows of each class, to see how long it takes; nothing is kept."""
+        chosen = PROTOCOLS[part.protocol]
+        n = self.n_per_class if chosen.kind == "few_shot" else chosen.preset.per_class
+        classifier = {"knn": "knn", "probe": "linear"}.get(chosen.kind, chosen.classifier)
+        options: dict[str, Any] = {"classifier": classifier, "n_per_class": n, "n_tries": 1, "random_state": 0}
+        evaluate_few_shot(*self._data(part, *self._splits[0]), **options, n_jobs=self.n_jobs)
+
+    def _answers(self, part: Part, kept: np.ndarray, held: np.ndarray, progress: Progress | None = None) -> Evaluated:
+        """The answers of a part for the test rows `held` after training on the rows `kept`."""
+        chosen, data = PROTOCOLS[part.protocol], self._data(part, kept, held)
         seed = None if getattr(chosen.preset, "seed", None) is not None else self.seed  # the published one
         options: dict[str, Any] = {"random_state": seed, "n_jobs": self.n_jobs, "progress": progress}
         if chosen.kind == "knn":
@@ -373,20 +370,6 @@ def _some(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 # checks -----------------------------------------------------------------------------------------------------------------
-
-
-def check_protocols(presets: Any) -> tuple[str, ...]:
-    """The names of protocols, each once."""
-    names = as_list(presets)
-    if not names:
-        raise InputError(f"presets is empty; choose from: {', '.join(PROTOCOLS)}")
-    for name in names:
-        if isinstance(name, str) and name not in PROTOCOLS:
-            near = [f"{name}{ending}" for ending in ("-probe", "-few-shot") if f"{name}{ending}" in PROTOCOLS]
-            if near:
-                raise InputError(f"preset {quoted(name)} is unknown to compare: did you mean {' or '.join(near)}?")
-        one_of("presets", name, PROTOCOLS)
-    return tuple(dict.fromkeys(names))
 
 
 def _check_names(representations: Any) -> list[str]:

@@ -21,8 +21,8 @@ class Comparison:
     ----------
     table : ResultTable
         One row for each representation, protocol and setting: ``setting``, whether it is the one ``compared`` in pairs,
-        ``n_features``, ``bytes_per_row``, ``seconds`` (of all settings of the protocol together), and the numbers of
-        `knn_eval` with their 95 % intervals.
+        ``n_features``, ``bytes_per_row``, ``seconds`` (of all settings of the protocol together), ``n_rows`` (training rows
+        of few-shot protocols), and the numbers of `knn_eval` with their 95 % intervals.
     pairs : ResultTable
         One row for each protocol and pair of representations, at the compared setting: ``difference`` of their accuracies
         (``first`` minus ``second``) with its 95 % interval (percentiles of 1,000 bootstrap resamples of the test rows);
@@ -122,6 +122,7 @@ def summarized(
             for at, line in enumerate(lines):
                 cells: dict[str, Any] = {"representation": name, "protocol": protocol, "setting": in_words(line)}
                 cells |= {"compared": at == at_compared, **facts[name], "seconds": seconds}
+                cells |= {"n_rows": line.setting["n_rows"]} if "n_rows" in line.setting else {}
                 rows.append((cells, line.numbers))
         names = list(chosen)
         for first, second, pair in compare_all(truth, [chosen[name].predicted for name in names]):

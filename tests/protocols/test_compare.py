@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from fastcls import InputError, datasets, protocols
 from fastcls._scoring.pairs import alone, compare_all, difference_intervals, holm
 from fastcls.model_selection._folds import make_folds
-from fastcls.protocols import _compare, compare, few_shot, knn_eval, linear_probe
+from fastcls.protocols import _compare, _names, compare, few_shot, knn_eval, linear_probe
 
 RNG = np.random.default_rng(0)
 N, CLASSES = 240, 4
@@ -240,10 +240,10 @@ def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
 
 
 def test_every_protocol_has_a_name_and_the_defaults_are_among_them():
-    names = set(_compare.PROTOCOLS)
+    names = set(_names.PROTOCOLS)
     assert {*protocols.KNN_PRESETS, *(f"{name}-probe" for name in protocols.PROBE_PRESETS)} < names
     assert {"uni-few-shot", "dinov3-few-shot", "dinov3-few-shot-linear", "mteb-few-shot"} < names
-    assert set(_compare.DEFAULT_PROTOCOLS) <= names
+    assert set(_names.DEFAULT_PROTOCOLS) <= names
 
 
 def test_lists_half_floats_and_text_labels_are_taken():

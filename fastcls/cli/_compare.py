@@ -1,0 +1,233 @@
+"""``fastcls compare A B ...``: read, say how long it takes, evaluate part by part, write, print.
+
+With --out, every finished part is on disk at once, so Ctrl-C loses only the part that is running, and a second run with the
+same folder skips what is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._scoring.table import check_csv
+from fastcls._storage.atomic import read_small, write_text
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, printable, quoted
+from fastcls.protocols import ENDING, PROTOCOLS, Comparison, Part, Plan
+
+from . import _results
+from ._compare_inputs import Representations, named_paths, read_representations
+from ._compare_options import CompareOptions
+from ._estimate_compare import estimate_parts
+from ._failures import described
+from ._folder import is_inside_data
+from ._progress import Progress
+from ._text import about
+
+#: increased when a field is removed or changes its meaning, but not for new fields
+SCHEMA = 1
+_MOST_ROWS = 10_000  # row numbers of one list in results.json
+_MOST_RESULTS = 1 << 28
+PARTS = "parts"
+
+
+def compare(options: CompareOptions, progress: Progress) -> dict[str, Any]:
+    """Do the whole job; return the contents of results.json."""
+    check_folder(options)
+    if options.csv is not None:
+        check_csv(options.csv)
+    with progress.library_as_notes():
+        with progress.step("loading the data") as report:
+            data = read_representations(options, report)
+        plan, remaining = prepare(options, data, progress)
+        try:
+            evaluate(plan, remaining, progress)
+        except KeyboardInterrupt:
+            n_done, n_parts = sum(map(plan.is_done, plan.parts)), counted(len(plan.parts), "part")
+            there = (
+                f"{n_done} of {n_parts} {'is' if n_done == 1 else 'are'} in {options.out}: repeat the command to continue"
+            )
+            kept = there if options.out is not None else "nothing was kept: with --out DIR, a second run would continue"
+            raise KeyboardInterrupt(f"interrupted; {kept}") from None
+        comparison = plan.comparison()
+    results: dict[str, Any] = _results.as_plain(results_of(options, data, plan, comparison, progress.notes))
+    if options.out is not None:
+        from .report._comparison import write_comparison
+
+        with progress.step("drawing the report"):
+            write_comparison(results, options.out / "report.html")
+        write_text(_results.as_json(results), options.out / "results.json", "the results")
+    if options.csv is not None:
+        progress.line(_results.add_to_csv(comparison.table, options.csv))
+    return results
+
+
+def check_folder(options: CompareOptions) -> None:
+    """Refuse a folder that holds anything else, or that is inside the data; files of an earlier comparison are continued."""
+    folder = options.out
+    if folder is None:
+        return
+    for path in named_paths(options.data).values():
+        if is_inside_data(folder, path):
+            raise InputError(f"cannot write to {quoted(folder)}: it is in the folder of the data, {quoted(path)}")
+    if not folder.resolve().parent.is_dir():
+        raise InputError(f"cannot write to {quoted(folder)}: its parent folder does not exist; create it first")
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder} exists and is not a folder: choose another with --out")
+    own = {"results.json", "report.html", PARTS}
+    if any(folder.iterdir()) and not (folder / PARTS).is_dir():
+        raise InputError(f"the folder {folder} is not one of fastcls compare: choose another with --out")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        if not str(json.loads(read_small(folder / "results.json", _MOST_RESULTS))["command"]).startswith("fastcls compare "):
+            own.discard("results.json")
+    for entry in [*sorted(folder.iterdir()), *sorted((folder / PARTS).glob("*"))]:
+        is_part = entry.parent.name == PARTS and entry.name.endswith((ENDING, ".partial"))
+        if entry.name not in own and not is_part:
+            raise InputError(
+                f"the folder {folder} contains {printable(entry.name)}, which fastcls compare did not write: choose another "
+                "with --out"
+            )
+
+
+def prepare(options: CompareOptions, data: Representations, progress: Progress) -> tuple[Plan, dict[Part, float]]:
+    """Check everything, say what is to be done and how long it takes; return the estimates of the parts to evaluate."""
+    is_new = options.out is not None and not options.out.exists()
+    if options.out is not None:
+        try:
+            options.out.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write to {quoted(options.out)}: {error.strerror}; choose another with --out") from None
+    try:
+        plan = Plan(
+            data.rows,
+            data.y,
+            data.test,
+            data.y_test,
+            presets=options.presets,
+            n_per_class=options.n_per_class,
+            n_tries=options.tries,
+            cv=options.folds,
+            random_state=options.seed,
+            cache=None if options.out is None else options.out / PARTS,
+        )
+    except BaseException:
+        if is_new and options.out is not None:
+            for folder in (options.out / PARTS, options.out):
+                with contextlib.suppress(OSError):  # it is not empty, or was not made
+                    folder.rmdir()
+        raise
+    for name in data.rows:
+        facts = plan.facts(name)
+        progress.line(
+            f"{name}: {counted(facts['n_features'], 'feature')} of type {data.rows[name].dtype}, "
+            f"{facts['bytes_per_row']:,} bytes a row"
+        )
+    progress.line(
+        f"{counted(plan.n_train, 'training row')}, {counted(len(plan.truth), 'test row')} ({plan.how}), "
+        f"{counted(len(plan.classes), 'class')}"
+    )
+    for protocol in plan.protocols:
+        names = [name for name, of in plan.reused if of == protocol]
+        if names:
+            progress.line(f"{protocol}: skipped {', '.join(names)}, done in an earlier run")
+    wanted = [part for part in plan.parts if not plan.is_done(part)]
+    seconds = dict.fromkeys(wanted, 0.0)
+    if wanted:
+        try:
+            with progress.step("estimating the time"):
+                seconds = estimate_parts(plan, wanted)
+        except Exception as error:  # the parts themselves may still succeed
+            progress.note(f"the duration could not be estimated: {described(error)}")
+        else:
+            rough = any(PROTOCOLS[part.protocol].kind == "probe" for part in wanted)
+            progress.line(f"this will take {about(sum(seconds.values()))}{', give or take half' if rough else ''}")
+    return plan, seconds
+
+
+def evaluate(plan: Plan, estimates: dict[Part, float], progress: Progress) -> None:
+    """Evaluate the parts; after each, print its accuracy and what is left, corrected by the parts so far."""
+    spent, expected = 0.0, 0.0
+    for number, (part, seconds) in enumerate(estimates.items(), 1):
+        begun = time.perf_counter()
+        with progress.step(f"{part.protocol}: {part.representation}") as report:
+            plan.evaluate(part, report)
+        spent, expected = spent + time.perf_counter() - begun, expected + seconds
+        left = sum(list(estimates.values())[number:]) * (spent / expected if expected > 0 else 1.0)
+        then = f"; {about(left)} left" if number < len(estimates) and left >= 1 else ""
+        progress.line(f"{part.protocol}, {part.representation}: {headline(plan, part)}{then}")
+
+
+def headline(plan: Plan, part: Part) -> str:
+    """The accuracy at the compared setting."""
+    line = plan.compared_line(part)
+    return f"{100 * line.numbers.values['top1'][0]:.2f} %"
+
+
+def results_of(
+    options: CompareOptions, data: Representations, plan: Plan, comparison: Comparison, notes: list[str]
+) -> dict[str, Any]:
+    """Return the contents of results.json."""
+    paths = named_paths(options.data)
+    numbers = data.numbers if data.test is None else data.test_numbers
+    known = np.array(data.class_names, dtype=object)
+
+    def rows_of(found: np.ndarray) -> dict[str, Any]:
+        return {"count": len(found), "rows": np.sort(numbers[found])[:_MOST_ROWS].tolist()}
+
+    per_class = [
+        [
+            {"class": str(known[int(code)]), "accuracy": value, "interval": [low, high]}
+            for code, (value, low, high) in of.items()
+        ]
+        for of in comparison.table.per_class
+    ]
+    n_rows = {
+        "n_train": plan.n_train,
+        "n_test": len(plan.truth),
+        "n_classes": len(plan.classes),
+        "class_names": data.class_names,
+        "class_counts": {
+            name: int(n) for name, n in zip(data.class_names, np.bincount(data.y, minlength=len(known)), strict=True)
+        },
+    }
+    return {
+        "schema": SCHEMA,
+        "command": options.command,
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        **n_rows,
+        "rows": plan.how,
+        "limit": options.limit,
+        "seed": options.seed,
+        "representations": {
+            name: {"path": paths[name], **plan.facts(name), "dtype": str(X.dtype), "checksum": plan.checksums[name]}
+            for name, X in data.rows.items()
+        },
+        "protocols": {name: plan.source(name) for name in plan.protocols},
+        "table": [{**row, "per_class": of} for row, of in zip(comparison.table, per_class, strict=True)],
+        "pairs": list(comparison.pairs),
+        "wrong_alone": _nested(comparison.wrong_alone, rows_of),
+        "right_alone": _nested(comparison.right_alone, rows_of),
+        "skipped": [list(pair) for pair in comparison.reused],
+        "notes": list(notes),
+        "versions": _results.versions(),
+        "environment": _results.environment(),
+    }
+
+
+def _nested(found: Any, convert: Callable[[np.ndarray], Any]) -> dict[str, dict[str, Any]]:
+    return {protocol: {name: convert(rows) for name, rows in of.items()} for protocol, of in found.items()}
+
+
+def closing_lines(results: dict[str, Any], folder: Path | None) -> list[str]:
+    """Return the last lines: where the report is, or how to get one."""
+    if folder is None:
+        return ["For a report, results.json and a run that can be continued: --out DIR"]
+    return [f"Report: {printable(folder / 'report.html')}", f"Results: {printable(folder / 'results.json')}"]

@@ -1,0 +1,237 @@
+"""``fastcls compare``: from files to one table, one report, and finished parts that a second run skips."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import cli, here, listing, refused
+from _page import words as words_of
+
+from fastcls import datasets, protocols
+from fastcls.cli import _compare
+from fastcls.cli._compare_options import parse_n_per_class
+from fastcls.cli._estimate_compare import estimate_parts
+from fastcls.cli.report import _comparison
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+N = 90
+Y = np.arange(N) % 3
+FIGURES = _comparison.figures
+QUICK = ("--preset", "torchgeo-bench")
+
+
+@pytest.fixture(autouse=True)
+def quick(here, monkeypatch):
+    """No estimate and no figures: tests of their own have them."""
+    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, 1.0))
+    monkeypatch.setattr(_comparison, "figures", lambda results: [])
+
+
+@pytest.fixture
+def files(here):
+    """Three representations of the same rows in three formats, and their labels."""
+    rng = np.random.default_rng(0)
+    good = (rng.standard_normal((N, 6)) + 2 * np.eye(3, 6)[Y]).astype(np.float32)
+    np.save("good.npy", good)
+    np.savez("fair.npz", X=good[:, :3] + rng.standard_normal((N, 3)).astype(np.float32))
+    lines = [f"{a:.3f},{b:.3f},{label}" for (a, b), label in zip(rng.standard_normal((N, 2)), Y, strict=True)]
+    Path("bad.csv").write_text("a,b,label\n" + "\n".join(lines))
+    np.save("species.npy", Y)
+    return "good.npy", "fair.npz", "bad.csv"
+
+
+def results_in(folder):
+    return json.loads(Path(folder, "results.json").read_text())
+
+
+def test_three_formats_end_in_one_report_that_says_who_is_best(files):
+    done = cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out")
+    assert done.exit_code == 0, (done.stderr, done.exception)
+    results = results_in("out")
+    assert [row["representation"] for row in results["table"]] == ["good", "fair", "bad"]
+    assert results["representations"]["bad"]["n_features"] == 2  # its own column of labels is no feature
+    assert len(results["pairs"]) == 3
+    train, test = datasets.train_validation_split(Y, validation_size=0.2, random_state=0)
+    X = np.load("good.npy")
+    alone = protocols.knn_eval(X[train], Y[train], X[test], Y[test], preset="torchgeo-bench")
+    assert results["table"][0]["top1"] == alone["top1"][0]
+    assert set(results["wrong_alone"]["torchgeo-bench"]["bad"]["rows"]) <= set(test.tolist())
+    assert "torchgeo-bench: good is" in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["Report: out/report.html", "Results: out/results.json"]
+    page = words_of(Path("out/report.html").read_text())
+    for word in ("good", "fair.npz", "significant", "fastcls compare good.npy"):
+        assert word in page
+    assert done.stderr.count("torchgeo-bench, ") == 3
+    assert "this will take about 3 s" in done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_a_second_run_skips_what_is_there_and_adds_what_is_new(files, monkeypatch):
+    assert cli("compare", *files[:2], "--labels", "species.npy", *QUICK, "--out", "out", "--csv", "all.csv").exit_code == 0
+    first = results_in("out")
+    done = cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out", "--csv", "all.csv")
+    assert done.exit_code == 0, done.stderr
+    assert "torchgeo-bench: skipped good, fair, done in an earlier run" in done.stderr
+    assert "all.csv: 1 row added, 2 were there" in done.stderr
+    results = results_in("out")
+    assert results["skipped"] == [["good", "torchgeo-bench"], ["fair", "torchgeo-bench"]]
+    assert results["table"][:2] == first["table"]
+    with open("all.csv", newline="") as file:
+        assert [row["representation"] for row in csv.DictReader(file)] == ["good", "fair", "bad"]
+    monkeypatch.setattr(_compare.Plan, "evaluate", None)  # nothing is left to evaluate
+    assert cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out", "--json").exit_code == 0
+
+
+def test_an_interrupt_leaves_what_is_finished_and_says_so(files, monkeypatch):
+    inner = _compare.Plan.evaluate
+
+    def interrupted(plan, part, *more):
+        if part.representation == "fair":
+            raise KeyboardInterrupt
+        inner(plan, part, *more)
+
+    monkeypatch.setattr(_compare.Plan, "evaluate", interrupted)
+    words = ("compare", *files, "--labels", "species.npy", *QUICK)
+    stopped = cli(*words, "--out", "out")
+    assert stopped.exit_code == 130
+    assert "interrupted; 1 of 3 parts is in out: repeat the command to continue" in stopped.stderr
+    assert len(listing("out")) == 2
+    assert "nothing was kept: with --out DIR" in cli(*words).stderr
+    monkeypatch.setattr(_compare.Plan, "evaluate", inner)
+    assert "skipped good, done" in cli(*words, "--out", "out").stderr
+
+
+def test_json_alone_is_on_stdout_and_without_a_folder_no_file_is_written(files):
+    before = listing(".")
+    done = cli("compare", *files[:2], "--labels", "species.npy", *QUICK, "--json", "--limit", "60", "--seed", "3")
+    assert done.exit_code == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert (results["n_train"], results["n_test"], results["limit"], results["seed"]) == (48, 12, 60, 3)
+    assert results["command"] == (
+        "fastcls compare good.npy fair.npz --labels species.npy --limit 60 --preset torchgeo-bench --seed 3"
+    )
+    assert listing(".") == before
+
+
+def test_labels_may_come_from_one_of_the_files_and_names_may_be_given(files):
+    done = cli("compare", "first=good.npy", "./bad.csv", *QUICK, "--folds", "3", "--json")
+    assert done.exit_code == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert list(results["representations"]) == ["first", "bad"]
+    assert results["n_test"] == N
+    assert results["class_names"] == ["0", "1", "2"]
+
+
+def test_test_rows_of_their_own_files(files):
+    X = np.load("good.npy")
+    np.save("a.npy", X[:60])
+    np.save("a-test.npy", X[60:])
+    np.save("b.npy", X[:60, :2])
+    np.save("b-test.npy", X[60:, :2])
+    np.save("train.npy", Y[:60])
+    Path("test.csv").write_text("\n".join(map(str, Y[60:])))
+    words = ("compare", "a.npy", "b.npy", "--labels", "train.npy", *QUICK, "--json")
+    done = cli(*words, "--test", "a-test.npy", "--test", "b-test.npy", "--test-labels", "test.csv")
+    assert done.exit_code == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert (results["n_train"], results["n_test"], results["rows"]) == (60, 30, "test rows as given")
+    again = json.loads(cli(*words, "--test", "a-test.npy,b-test.npy", "--test-labels", "test.csv").stdout)
+    assert [row["top1"] for row in again["table"]] == [row["top1"] for row in results["table"]]
+    np.savez("own-a.npz", X=X[:60], y=Y[:60], X_test=X[60:], y_test=Y[60:])
+    np.savez("own-b.npz", X=X[:60, :2], y=Y[:60], X_test=X[60:, :2], y_test=Y[60:])
+    own = json.loads(cli("compare", "own-a.npz", "own-b.npz", *QUICK, "--json").stdout)
+    assert [row["top1"] for row in own["table"]] == [row["top1"] for row in results["table"]]
+    refused(cli("compare", "own-a.npz", "b.npy", *QUICK), "has test rows of its own, but 'b.npy' has not")
+    refused(cli(*words, "--test", "a-test.npy"), "--test names 1 file for 2 representations")
+    refused(cli(*words, "--test", "a-test.npy,b-test.npy"), "the test rows have no labels: give --test-labels FILE")
+    refused(cli("compare", "own-a.npz", "own-b.npz", *QUICK, "--folds", "3"), "--folds is given, but there are test rows")
+
+
+REFUSALS = {
+    "one": (("good.npy",), "at least two representations, but was given 'good.npy': for one, fastcls run DATA"),
+    "twice": (("good.npy", "./good.npy"), "have the same name, 'good': give one as NAME=PATH"),
+    "no labels": (("good.npy", "fair.npz"), "none of 'good.npy', 'fair.npz' has labels: give --labels FILE"),
+    "missing": (("good.npy", "fare.npz"), "no file or folder 'fare.npz'"),
+    "no name": (("=good.npy", "fair.npz"), "has no name before '='"),
+    "preset": (("good.npy", "bad.csv", "--preset", "clip"), "did you mean clip-probe?"),
+    "rows": (
+        ("good.npy", "short.npy", "--labels", "species.npy"),
+        "'short.npy' has 9 rows, but 'species.npy' has 90 labels",
+    ),
+    "labels differ": (("bad.csv", "other.csv"), "differ, first at row 4: '1' and '2'"),
+    "test labels": (("good.npy", "fair.npz", "--labels", "words.npy", "--test-labels", "words.npy"), "without test rows"),
+    "folds": (("good.npy", "bad.csv", "--folds", "1"), "--folds 1: wanted a whole number of at least 2"),
+    "per class": (("good.npy", "bad.csv", "--n-per-class", "0"), "--n-per-class '0': wanted rows of each class"),
+    "tries": (("good.npy", "bad.csv", "--tries", "0"), "--tries 0: wanted"),
+    "seed": (("good.npy", "bad.csv", "--seed", "-1"), "--seed -1: wanted"),
+    "foreign folder": (("good.npy", "bad.csv", "--out", "mine"), "the folder mine is not one of fastcls compare"),
+    "no parent": (("good.npy", "bad.csv", "--out", "no/where"), "its parent folder does not exist"),
+    "foreign table": (("good.npy", "bad.csv", "--csv", "bad.csv"), "its first column is not 'fastcls'"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_refusals_are_one_line_and_leave_nothing(words, message, files):
+    np.save("short.npy", np.zeros((9, 2), np.float32))
+    np.save("words.npy", Y.astype(str))
+    lines = Path("bad.csv").read_text().splitlines()
+    Path("other.csv").write_text("\n".join([*lines[:5], lines[5][:-1] + "2", *lines[6:]]))
+    Path("mine").mkdir()
+    Path("mine", "thesis.txt").touch()
+    before = listing(".")
+    preset = () if "--preset" in words else QUICK
+    assert refused(cli("compare", *words, *preset), message)
+    assert listing(".") == before
+
+
+def test_a_folder_with_other_files_among_its_own_is_left_alone(files):
+    words = ("compare", *files[:2], "--labels", "species.npy", *QUICK, "--out", "out")
+    assert cli(*words).exit_code == 0
+    Path("out/notes.txt").touch()
+    refused(cli(*words), "the folder out contains notes.txt, which fastcls compare did not write")
+
+
+def test_run_adds_its_models_to_the_same_kind_of_table(files):
+    for _ in range(2):
+        done = cli("run", "bad.csv", "--models", "knn,softmax", "--ks", "1,3", "--out", "r", "--force", "--csv", "all.csv")
+        assert done.exit_code == 0, (done.stderr, done.exception)
+    assert "all.csv: 0 rows added, 2 were there" in done.stderr
+    assert cli("run", "bad.csv", "--preset", "torchgeo-bench", "--out", "p", "--csv", "all.csv").exit_code == 0
+    with open("all.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["k"] or row["alpha"] != "", row["preset"]) for row in rows] == [
+        ("knn", rows[0]["k"], ""),
+        ("softmax", True, ""),
+        ("", "5", "torchgeo-bench"),
+    ]
+    assert all(0 <= float(row["top1_low"]) <= float(row["top1"]) <= float(row["top1_high"]) <= 1 for row in rows)
+    refused(cli("run", "bad.csv", "--out", "q", "--csv", "bad.csv"), "its first column is not 'fastcls'")
+
+
+def test_the_report_draws_its_figures_and_escapes_names(files, monkeypatch):
+    monkeypatch.setattr(_comparison, "figures", FIGURES)
+    name = "<b>&good</b>"
+    words = ("compare", f"{name}=good.npy", "fair.npz", "--labels", "species.npy", "--tries", "2", "--n-per-class", "1,2")
+    done = cli(*words, "--preset", "uni-few-shot", "--out", "out")
+    assert done.exit_code == 0, (done.stderr, done.exception)
+    text = Path("out/report.html").read_text()
+    assert "<b>&good" not in text
+    assert "&lt;b&gt;&amp;good" in text
+    assert text.count("<svg") == 2  # accuracies, label efficiency
+
+
+def test_the_estimate_has_a_time_for_every_kind_of_part(files):
+    rows = {"good": np.load("good.npy"), "fair": np.load("fair.npz")["X"]}
+    names = ["dino", "uni-probe", "mteb-probe", "uni-few-shot", "mteb-v1-knn", "clip-benchmark-probe"]
+    plan = protocols.Plan(rows, Y, presets=names, n_per_class=[1], n_tries=2)
+    found = estimate_parts(plan, plan.parts)
+    assert list(found) == plan.parts
+    assert all(0 < seconds < 60 for seconds in found.values())
+
+
+def test_numbers_per_class_are_numbers_or_shares():
+    assert parse_n_per_class("1, 2,16") == (1, 2, 16)
+    assert parse_n_per_class("1%,0.5,1.0") == (0.01, 0.5, 1.0)
