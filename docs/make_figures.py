@@ -15,7 +15,7 @@ import numpy as np
 from fastcls import KNeighborsClassifier, LinearProblem, SoftmaxClassifier, display
 from fastcls.datasets import load_digits
 from fastcls.model_selection import cross_validate_k
-from fastcls.protocols import few_shot
+from fastcls.protocols import compare, few_shot
 
 #: the lecture's table: scores of three images (rows) for the classes of CIFAR-10, and their true classes
 SCORES = [
@@ -40,6 +40,13 @@ def plane(n: int = 60, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     return np.array([[0, 0], [2, 0.5], [0.8, 1.8]])[y] + rng.normal(0, 0.75, (n, 2)), y
+
+
+def representations(X: np.ndarray) -> dict[str, np.ndarray]:
+    """The digits as they are, as 4 x 4 sums of 2 x 2 pixels, and through a random layer."""
+    filters = np.random.default_rng(0).standard_normal((X.shape[1], 48))
+    coarse = X.reshape(-1, 4, 2, 4, 2).sum(axis=(2, 4)).reshape(-1, 16)
+    return {"pixels": X, "4 x 4 pixels": coarse, "random layer": np.maximum(X @ filters, 0).astype(np.float32)}
 
 
 def figures() -> dict[str, Any]:
@@ -71,6 +78,9 @@ def figures() -> dict[str, Any]:
                 )
                 for name, words in (("mean", "nearest class mean"), ("knn", "k-NN"), ("linear", "logistic regression"))
             }
+        ).plot(),
+        "accuracy": display.AccuracyDisplay.from_comparison(
+            compare(representations(data.X), data.y, presets=["dino", "uni-probe", "mteb-few-shot"], n_per_class=8)
         ).plot(),
         "folds": display.FoldsDisplay.from_labels(y, cv=5, random_state=0, n_test=len(y_test), accuracy=by_fold).plot(),
         "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),

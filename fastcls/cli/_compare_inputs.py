@@ -115,7 +115,13 @@ def _read(path: str, *, is_labelled: bool) -> tuple[Dataset, bool]:
             return load(path), is_labelled
         except NoLabelsError:
             pass
-    return load(path, labels=UNLABELLED), False
+    try:
+        return load(path, labels=UNLABELLED), False
+    except InputError as error:
+        try:
+            return load(path), False  # layouts such as a folder of images always have labels
+        except InputError:
+            raise error from None
 
 
 def _labels_in(path: str) -> np.ndarray:
@@ -123,9 +129,10 @@ def _labels_in(path: str) -> np.ndarray:
 
 
 def labels_of(dataset: Dataset, codes: np.ndarray) -> np.ndarray:
-    """The labels of some codes: whole numbers if all class names are."""
+    """The labels of some codes: whole numbers if all class names are written as such (not as 01)."""
     names = np.array(dataset.class_names)
-    return (names.astype(np.int64) if all(name.isdecimal() for name in dataset.class_names) else names)[codes]
+    whole = all(name.isdecimal() and name == str(int(name)) and len(name) < 19 for name in dataset.class_names)
+    return (names.astype(np.int64) if whole else names)[codes]
 
 
 def _agreed(labelled: dict[str, np.ndarray], what: str) -> np.ndarray | None:

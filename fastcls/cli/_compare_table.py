@@ -101,26 +101,22 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
                 end_section=number == len(rows) - 1,
             )
     console.print(table)
-    pairs = Table(title="pairs on the same test rows", title_justify="left", title_style="bold", **look)
-    for heading in ("first", "second"):
-        pairs.add_column(heading, overflow="fold")
-    for heading in ("points", "95 % interval", "p (Holm)", "only 1st", "only 2nd", "agree %"):
-        pairs.add_column(heading, justify="right", no_wrap=True)
     for protocol in results["protocols"]:
-        found = shown_pairs(results, protocol)
-        pairs.add_row(protocol, style="dim")
-        for number, pair in enumerate(found):
+        pairs = Table(title=f"pairs, {protocol}", title_justify="left", title_style="bold", **look)
+        for heading in ("first", "second"):
+            pairs.add_column(heading, overflow="fold")
+        for heading in ("points", "95 % interval", "p (Holm)", "only 1st : 2nd", "agree %"):
+            pairs.add_column(heading, justify="right", no_wrap=True)
+        for pair in shown_pairs(results, protocol):
             pairs.add_row(
                 markup(pair["first"], stream),
                 markup(pair["second"], stream),
                 f"{100 * pair['difference']:+.2f}",
                 interval(pair["difference_low"], pair["difference_high"]),
                 p_text(pair["p_holm"]),
-                f"{pair['only_first']:,.0f}",
-                f"{pair['only_second']:,.0f}",
+                f"{pair['only_first']:,.0f} : {pair['only_second']:,.0f}",
                 f"{100 * pair['agreement']:.1f}",
-                end_section=number == len(found) - 1,
             )
-    console.print(pairs)
+        console.print(pairs)
     for protocol in results["protocols"]:
         console.print(markup(verdict(results, protocol), stream))

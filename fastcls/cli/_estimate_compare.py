@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastcls._sampling.evenly import evenly_spaced
+from fastcls._scoring.numbers import answers_of_scores, measure
 from fastcls.linear import SoftmaxClassifier
 from fastcls.neighbors import NearestNeighbors
 
@@ -26,7 +27,7 @@ _SAMPLE, _QUERIES = 4096, 2048
 
 def estimate_parts(plan: Plan, parts: Sequence[Part]) -> dict[Part, float]:
     """Return the seconds that each part will take, on this machine, now."""
-    found, known = {}, {}
+    found, known, measuring = {}, {}, _measuring(plan)
     for part in parts:
         chosen = PROTOCOLS[part.protocol]
         few = chosen.kind == "few_shot" or getattr(chosen.preset, "per_class", None) is not None
@@ -35,8 +36,17 @@ def estimate_parts(plan: Plan, parts: Sequence[Part]) -> dict[Part, float]:
         if what not in known:
             known[what] = _few(plan, part) if few else _neighbors(plan, part) if chosen.kind == "knn" else _fit(plan, part)
         n_fits = _n_fits(part) if chosen.kind == "probe" and not few else 1
-        found[part] = plan.n_folds * known[what] * n_fits
+        n_settings = len(chosen.preset.ks) if chosen.kind == "knn" else 1
+        found[part] = plan.n_folds * known[what] * n_fits + (0.0 if few else n_settings * measuring)
     return found
+
+
+def _measuring(plan: Plan) -> float:
+    """Measuring the answers of one setting to all test rows, with their intervals."""
+    scores = np.random.default_rng(0).random((len(plan.truth), len(plan.classes)))
+    begun = time.perf_counter()
+    measure(plan.truth, [[answers_of_scores(scores, plan.truth, are_probabilities=True)]], len(plan.classes))
+    return time.perf_counter() - begun
 
 
 def _rows(plan: Plan, part: Part, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -58,6 +58,12 @@ DISPLAYS = {
         {"k-NN": np.linspace(0.5, 0.8, 7), "a probe": [0.4, 0.9]},
         std={"k-NN": np.full(7, 0.02), "a probe": [0.03, np.nan]},
     ),
+    "accuracies": lambda: display.AccuracyDisplay(
+        ["pixels", "a much longer name of a representation", "$x_1$"],
+        {"dino": [0.5, 0.7, 0.9], "mteb-few-shot": [0.4, 0.6, 0.8]},
+        {"dino": [0.4, 0.6, 0.85], "mteb-few-shot": [0.3, 0.5, 0.7]},
+        {"dino": [0.6, 0.8, 0.95], "mteb-few-shot": [0.5, 0.7, 0.9]},
+    ),
     "loss": lambda: display.LossHistoryDisplay([3.0, 2.0, 1.5], name="SVM"),
     "random search": lambda: display.LossHistoryDisplay.from_best_values([9.0, 8.0, 8.0]),
     "confusion": Confusion,

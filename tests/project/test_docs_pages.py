@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("models.md", "evaluation.md", "displays.md", "neighbors.md")
+NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md")
 PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in NAMES}
 
 OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab")

@@ -16,7 +16,7 @@ PYTHON = [code for language, code in FENCED if language == "python"]
 
 
 def title(code):
-    names = ("duplicates", "knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
+    names = ("duplicates", "compare(", "knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
     return next(name for name in names if name in code)
 
 
@@ -47,8 +47,35 @@ def test_python_blocks_run_and_print_what_they_say(code, own_data):
         assert float(printed.getvalue().split()[-1]) > 0.9
 
 
+def without_times(text):
+    """The words of each line; times, and the widths that follow from them, differ."""
+    lines = [re.sub(r" +[\d.]+ m?s$", "", line.rstrip()).split() for line in text.splitlines()]
+    return [words for words in lines if words and not set(words[0]) <= {"─"}]
+
+
+def test_the_command_that_compares_prints_what_it_says(own_data, monkeypatch):
+    pytest.importorskip("typer", reason="the command line needs the extra 'run'")
+    from typer.testing import CliRunner
+
+    from fastcls.cli import _compare
+    from fastcls.cli._app import app
+    from fastcls.cli.report import _comparison
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, 1.0))
+    monkeypatch.setattr(_comparison, "write_comparison", lambda results, path: path.write_text("not drawn"))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(next(code for code in PYTHON if title(code) == "compare("), "README.md", "exec"), {})
+    command = next(code for language, code in FENCED if language == "sh" and code.startswith("fastcls compare"))
+    done = CliRunner().invoke(app, command.split()[1:])
+    assert done.exit_code == 0, done.stderr
+    shown = next(code for language, code in FENCED if language == "text" and "pairs, dino" in code)
+    assert without_times(done.stdout) == without_times(shown)
+
+
 def test_each_classifier_has_its_block_of_about_ten_lines():
-    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "duplicates", "embeddings", "knn_eval"]
+    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier"]
+    titles += ["compare(", "duplicates", "embeddings", "knn_eval"]
     assert sorted(map(title, PYTHON)) == titles
     lengths = {title(code): len([line for line in code.splitlines() if line]) for code in PYTHON}
     assert lengths.pop("embeddings") == 5
