@@ -98,3 +98,24 @@ def percentiles(values: np.ndarray) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = np.percentile(known, (2.5, 97.5))
     return float(low), float(high)
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """The mean over the first axis without NaN; 0 where all are NaN."""
+    known = ~np.isnan(values)
+    mean: np.ndarray = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return mean
+
+
+def interval_of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[float, float]:
+    """The interval of a share of n rows: Wilson's for one try (`drawn` is None), else percentiles of the resamples.
+
+    If all rows have the same share of right tries, such as 1, every resample has the same mean, and percentiles would claim
+    that a few rows tell the accuracy exactly. Then it is Wilson's too, which is wide enough: the variance of shares between
+    0 and 1 is at most that of hits with the same mean.
+    """
+    if drawn is not None:
+        low, high = percentiles(drawn)
+        if low < high:
+            return low, high
+    return wilson_interval(round(value * n), n)

@@ -17,7 +17,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
-from .intervals import N_FOR_RANKING, percentiles, resamples, wilson_interval
+from .curves import Curves, Ranking
+from .intervals import N_FOR_RANKING, interval_of_share, mean_of_known, percentiles, resamples
 
 #: equal bins of the confidence: C. Guo et al., On calibration of modern neural networks, 2017
 N_BINS = 15
@@ -136,7 +137,8 @@ def measure(
     names : sequence of str, optional
         Default: all but weighted F1, as far as the answers have them.
     """
-    by_answer = {id(one): _Sums(truth, one) for tries in settings for one in tries}  # a try may be in several settings
+    distinct = {id(one): one for tries in settings for one in tries}  # a try may be in several settings
+    by_answer = {key: _Sums(truth, one) for key, one in distinct.items()}
     sums = [[by_answer[id(one)] for one in tries] for tries in settings]
     drawn: list[list[dict[str, np.ndarray]]] = [[] for _ in settings]
     for counts in resamples(len(truth)):
@@ -202,8 +204,8 @@ class _Sums:
             f1 = 2 * right / (of_label + support)  # NaN: neither occurs nor is predicted
         found = {
             "top1": hits.sum(axis=0) / n,
-            "balanced_accuracy": _nanmean(recall),
-            "macro_f1": _nanmean(f1),
+            "balanced_accuracy": mean_of_known(recall),
+            "macro_f1": mean_of_known(f1),
             "weighted_f1": np.nansum(f1 * support, axis=0) / n,
             "recall": recall,
         }
@@ -212,12 +214,6 @@ class _Sums:
         if self.losses is not None:
             found["calibration_error"] = np.abs(sums[-N_BINS:]).sum(axis=0) / n
         return found
-
-
-def _nanmean(values: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(values)
-    mean: np.ndarray = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return mean
 
 
 def _numbers(
@@ -237,7 +233,7 @@ def _numbers(
             continue
         value = _by_scikit_learn(name, truth, tries, float(once[name][0]))
         if name.startswith("top"):
-            interval = _of_share(value, n, None if len(tries) == 1 else np.concatenate([one[name] for one in drawn]))
+            interval = interval_of_share(value, n, None if len(tries) == 1 else np.concatenate([one[name] for one in drawn]))
         else:
             interval = percentiles(np.concatenate([one[name] for one in drawn]))
         values[name] = (value, *interval)
@@ -247,26 +243,12 @@ def _numbers(
     for at, code in enumerate(sums[0].classes.tolist()):
         value = float(once["recall"][at, 0])
         of_tries = None if len(tries) == 1 else np.concatenate([one["recall"][at] for one in drawn])
-        per_class[int(code)] = (value, *_of_share(value, int(counts[at]), of_tries))
+        per_class[int(code)] = (value, *interval_of_share(value, int(counts[at]), of_tries))
     wanted = [name for name in NUMBERS if name != "weighted_f1"] if names is None else names
     others = [name for name in values if name not in NUMBERS] if names is None else []
     kept = {name: values[name] for name in [*others, *wanted] if name in values}
     std = float(np.std([one.hits.mean() for one in sums])) if len(tries) > 1 else None
     return Numbers(_sorted(kept), per_class, np.mean([one.hits for one in sums], axis=0), std)
-
-
-def _of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[float, float]:
-    """The interval of a share of n rows: Wilson's for one try (`drawn` is None), else percentiles of the resamples.
-
-    If all rows have the same share of right tries, such as 1, every resample has the same mean, and percentiles would claim
-    that a few rows tell the accuracy exactly. Then it is Wilson's too, which is wide enough: the variance of shares between
-    0 and 1 is at most that of hits with the same mean.
-    """
-    if drawn is not None:
-        low, high = percentiles(drawn)
-        if low < high:
-            return low, high
-    return wilson_interval(round(value * n), n)
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +305,11 @@ def _ranking_intervals(
 ) -> list[tuple[float, float] | None]:
     """The interval of every setting's macro average precision; None where there are no scores."""
     curves = [
-        [] if tries[0].scores is None else [_Curves(truth, one, _ranked_classes(truth, n_classes)) for one in tries]
+        []
+        if tries[0].scores is None
+        else [
+            Curves([_ranking(truth, one, code) for code in _ranked_classes(truth, n_classes)], len(truth)) for one in tries
+        ]
         for tries in settings
     ]
     drawn: list[list[np.ndarray]] = [[] for _ in settings]
@@ -334,52 +320,7 @@ def _ranking_intervals(
     return [percentiles(np.concatenate(found)) if found else None for found in drawn]
 
 
-class _Curves:
-    """The precision-recall curves of some classes, of one try: for average precision of any resample.
-
-    A curve's area grows only where positives are found. So the rows of a class, ordered by falling score, are cut into
-    segments that end where a run of equal scores with a positive ends; rows without a score form the last one. Two sparse
-    matrices sum the counts of all rows, and of positives, over the segments of all classes.
-    """
-
-    def __init__(self, truth: np.ndarray, one: Answers, classes: Sequence[int]) -> None:
-        self.ends, n_segments = [], 0
-        totals: list[tuple[np.ndarray, np.ndarray]] = []
-        rights: list[tuple[np.ndarray, np.ndarray]] = []
-        for code in classes:
-            rows, values = _column(one.scores, code)
-            order = np.argsort(-values, kind="stable")
-            rows, values = rows[order], values[order]
-            run = np.cumsum(np.append(False, values[1:] != values[:-1])) if len(rows) else rows
-            wins = truth[rows] == code
-            with_wins = np.unique(run[wins])
-            # the segment of each row: how many runs with a positive lie wholly before its own run
-            segment = n_segments + np.searchsorted(with_wins, run)
-            inside = segment < n_segments + len(with_wins)  # later rows add no area
-            totals.append((segment[inside], rows[inside]))
-            unscored = np.setdiff1d(np.flatnonzero(truth == code), rows[wins], assume_unique=True)
-            rights.append((segment[wins], rows[wins]))
-            rights.append((np.full(len(unscored), n_segments + len(with_wins)), unscored))
-            n_segments += len(with_wins) + 1  # and the last one, of all rows
-            self.ends.append(n_segments)
-        self.total, self.right = (
-            sparse.csr_array(
-                (np.ones(sum(len(at) for at, _ in parts)), tuple(np.concatenate(some) for some in zip(*parts, strict=True))),
-                shape=(n_segments, len(truth)),
-            )
-            for parts in (totals, rights)
-        )
-
-    def precision(self, counts: np.ndarray) -> np.ndarray:
-        """Mean over the classes of average precision, for every resample; a class that does not occur is left out."""
-        totals, rights, n_rows = self.total @ counts, self.right @ counts, counts.sum(axis=0)
-        found, first = [], 0
-        for end in self.ends:
-            total, gained = np.cumsum(totals[first:end], axis=0), rights[first:end]
-            total[-1] = n_rows
-            right = np.cumsum(gained, axis=0)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                share = np.where(total > 0, right / total, 0.0)
-                found.append((gained * share).sum(axis=0) / right[-1])  # NaN: no positives
-            first = end
-        return _nanmean(np.stack(found))
+def _ranking(truth: np.ndarray, one: Answers, code: int) -> Ranking:
+    rows, scores = _column(one.scores, code)
+    wins = truth[rows] == code
+    return Ranking(rows, scores, wins, np.setdiff1d(np.flatnonzero(truth == code), rows[wins], assume_unique=True))

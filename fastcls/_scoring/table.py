@@ -18,6 +18,7 @@ from fastcls._validation.paths import check_path
 from fastcls._version import __version__
 
 from .intervals import p_value_of
+from .label_numbers import LABEL_NUMBERS
 from .numbers import NUMBERS, Numbers
 
 #: setting -> its name in the heading; a setting with a column of that name is not repeated there
@@ -29,6 +30,7 @@ _HEADING = {
     "tie_break": "tie_break",
     "centered": "centred",
     "per_class": "rows per class",
+    "per_label": "rows per label",
     "n_draws": "draws",
     "max_iter": "max_iter",
     "tol": "tol",
@@ -37,8 +39,8 @@ _HEADING = {
 
 #: first column of a CSV file, which has the version
 _MARK = "fastcls"
-#: intervals that printing shows
-_SHOWN = ("top1_low", "difference_low")
+#: intervals that printing shows, and the accuracies that have a `std` over tries
+_SHOWN, _MAIN = ("top1_low", "subset_accuracy_low", "difference_low"), ("top1", "subset_accuracy")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class ResultTable:
         on: 95 % intervals, Wilson's for shares of test rows, else percentiles of 1,000 bootstrap resamples of the test rows
         (200 for ``average_precision``); for a mean over tries that is the same in all resamples, Wilson's too. ``std``:
         standard deviation over tries of ``top1``. Printing leaves out all intervals but that of ``top1``.
+        With several labels per row: ``subset_accuracy``, the share of rows with all labels right; ``jaccard``, the mean over
+        the rows of the number of correct labels by that of true or predicted ones (1 if there are none); ``micro_f1`` and
+        ``macro_f1``, of all pairs of row and label, and as the mean over the labels; the same of average precision;
+        ``lrap``, label ranking average precision; ``std`` is that of ``subset_accuracy``. Labels that no test row has are
+        left out. ``per_class`` has the share of a label's rows that were predicted to have it.
     rows : tuple of tuple
     settings : dict
         The preset's constants and everything else that decided the result.
@@ -225,14 +232,14 @@ def is_bound(name: str, columns: Sequence[str]) -> bool:
 
 def heading(name: str) -> str:
     """The heading of a column."""
-    return NUMBERS.get(name, name)
+    return {**NUMBERS, **LABEL_NUMBERS}.get(name, name)
 
 
 def _flat(numbers: Numbers) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name, (value, low, high) in numbers.values.items():
         found |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        if name == "top1" and numbers.std is not None:
+        if name in _MAIN and numbers.std is not None:
             found["std"] = numbers.std
     return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}
 

@@ -10,7 +10,7 @@ import scipy.sparse
 from .base import refuse_masked
 from .containers import read_array
 from .errors import InputError
-from .messages import counted, kind, shown
+from .messages import counted, shown
 
 _BLOCK_VALUES = 1 << 20
 _WANTED = "wanted 0 or 1, one column a label"
@@ -31,14 +31,15 @@ def has_columns(y: Any) -> bool:
     return shape is not None and len(shape) == 2 and shape[1] != 1
 
 
-def check_label_matrix(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.dtype]:
+def check_label_matrix(y: Any, n_rows: int | None = None, name: str = "y") -> tuple[np.ndarray, np.dtype]:
     """The labels of every row as a table of 0 and 1, and the type in which they came.
 
     Parameters
     ----------
     y : array-like of shape (n_rows, n_labels)
         Integers, booleans or floats, all 0 or 1; an array, a list of lists, a data frame or a tensor.
-    n_rows : int
+    n_rows : int, optional
+        The number of rows of X; None: not compared.
     name : str
 
     Returns
@@ -64,10 +65,10 @@ def check_label_matrix(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray
             raise
         raise InputError(f"{name} has text; {_WANTED}: {_OF_LISTS}({name})") from None
     if table.ndim != 2:
-        raise InputError(f"{name} is {kind(y)} of shape {table.shape}; {_WANTED}: (n_rows, n_labels)")
+        raise InputError(f"{name} has shape {table.shape}; {_WANTED}: (n_rows, n_labels)")
     if not table.shape[1]:
         raise InputError(f"{name} has no columns, shape {table.shape}; {_WANTED}: give at least one label")
-    if len(table) != n_rows:
+    if n_rows is not None and len(table) != n_rows:
         single = f"; if these are single labels, pass {name}.ravel()" if len(table) == 1 else ""
         raise InputError(
             f"{name} has {counted(len(table), 'row')} of labels for {counted(n_rows, 'row')} of X; inconsistent numbers of "
@@ -77,7 +78,7 @@ def check_label_matrix(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray
         raise InputError(f"{name} has dtype {table.dtype}; {_WANTED}: convert the labels to integers")
     labels = np.empty(table.shape, dtype=np.uint8)
     step = max(1, _BLOCK_VALUES // table.shape[1])
-    for start in range(0, n_rows, step):
+    for start in range(0, len(table), step):
         block = table[start : start + step]
         is_one = block == 1
         if not (is_one | (block == 0)).all():

@@ -53,10 +53,11 @@ def _check_discrete(y: np.ndarray, name: str) -> None:
                 "numbers or text; for a target of continuous values, use a regressor"
             )
     elif y.dtype.kind not in "biuU" and y.size:
-        kinds = ", ".join(sorted({type(value).__name__ for value in y.tolist()}))
-        raise InputError(
-            f"{name} has labels of type {kinds} (Unknown label type: unknown): convert them to whole numbers or text"
-        )
+        kinds = sorted({type(value).__name__ for value in y.tolist()})
+        how = "convert them to whole numbers or text"
+        if set(kinds) <= {"list", "tuple", "set", "frozenset", "ndarray"}:
+            how = f"for several labels per row, give scikit-learn's MultiLabelBinarizer().fit_transform({name})"
+        raise InputError(f"{name} has labels of type {', '.join(kinds)} (Unknown label type: unknown): {how}")
 
 
 def check_same_kind(labels: np.ndarray, predicted: np.ndarray) -> None:

@@ -50,6 +50,11 @@ def predict(
         model = load_model(model_path)
         if not hasattr(model, "predict"):
             raise InputError(f"{quoted(model_path)} contains {kind(model)}, which cannot predict classes: give a classifier")
+        if getattr(model, "outputs_2d_", False):
+            raise InputError(
+                f"{quoted(model_path)} has several labels per row, which this command cannot show: in Python, use "
+                "fastcls.load(path).predict"
+            )
         progress = Progress()
         classes, measure = class_names(model), measure_of(model)
         n_top = min(top, len(classes))

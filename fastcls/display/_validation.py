@@ -112,6 +112,8 @@ def check_can(estimator: Any, *wanted: str) -> None:
     for name in wanted:
         if not hasattr(estimator, name):
             raise InputError(f"{type(estimator).__name__} has no {name}; wanted a fitted estimator that has it")
+    if "classes_" in wanted and np.ndim(estimator.classes_) == 2:
+        raise InputError(f"{type(estimator).__name__} has several labels per row; wanted one: fit it on y[:, column]")
 
 
 def check_alphas(alphas: Any) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Published evaluations of embeddings: k-NN, linear probes, a few rows per class; representations compared by them.
 
-The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS` and `PROBE_PRESETS`, name the source of each
-constant. Only facts were taken from these projects, no code.
+The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS`, `PROBE_PRESETS` and `MULTILABEL_PRESETS`,
+name the source of each constant. Only facts were taken from these projects, no code.
 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
-the probe on a few rows of each class; ``_evaluated.py`` has their answers before they are measured. ``_draws.py`` draws rows
-as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
-the course's assignment. ``_shards.py`` handles rows given in parts; ``_validation.py`` has the checks.
+the probe on a few rows of each class, ``_multilabel.py`` k-NN and probe of several labels per row; ``_evaluated.py`` has
+their answers before they are measured. ``_draws.py`` draws rows as the published scripts do; ``_logistic.py``
+(scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is the course's assignment. ``_shards.py``
+handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the checks.
 
 ``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``; ``_parts.py``
 stores what is finished, and ``_comparison.py`` puts the parts together: tables, paired tests, agreement.
@@ -19,7 +20,7 @@ from fastcls.protocols._compare import compare
 from fastcls.protocols._comparison import Comparison
 from fastcls.protocols._few_shot import few_shot
 from fastcls.protocols._knn import knn_eval
-from fastcls.protocols._presets import KNN_PRESETS, PROBE_PRESETS
+from fastcls.protocols._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS
 from fastcls.protocols._probe import linear_probe
 
 # For other packages of fastcls:
@@ -31,4 +32,14 @@ from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_pr
 from ._parts import ENDING
 from ._probe import evaluate_probe as evaluate_probe
 
-__all__ = ["KNN_PRESETS", "PROBE_PRESETS", "Comparison", "ResultTable", "compare", "few_shot", "knn_eval", "linear_probe"]
+__all__ = [
+    "KNN_PRESETS",
+    "MULTILABEL_PRESETS",
+    "PROBE_PRESETS",
+    "Comparison",
+    "ResultTable",
+    "compare",
+    "few_shot",
+    "knn_eval",
+    "linear_probe",
+]

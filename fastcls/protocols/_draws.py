@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+_AT_ONCE = 1024  # rows whose labels are compared with the full ones at once
+
 
 def draw(codes: np.ndarray, per_class: int | float, rng: np.random.Generator) -> np.ndarray:
     """Row numbers, ascending, of random rows of each class: a number (all rows of a smaller class), or a share of them."""
@@ -54,6 +56,38 @@ def mteb_draws(
     """
     orders = shuffled_orders(len(codes), seed, restarts=restarts)
     return [_first_of_each(codes, next(orders), per_class) for _ in range(n_draws)]
+
+
+def mteb_label_draws(labels: np.ndarray, per_label: int, n_draws: int, seed: int) -> list[np.ndarray]:
+    """Rows of each experiment of MTEB with several labels per row, in its order.
+
+    Each experiment shuffles all rows, with one generator for all experiments, and takes a row if one of its labels has been
+    taken fewer than `per_label` times; then all its labels count.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows, n_labels), uint8
+
+    References
+    ----------
+    embeddings-benchmark/mteb, mteb/abstasks/multilabel_classification.py, _undersample_data_indices; mteb/_set_seed.py.
+    """
+    generator = np.random.default_rng(seed)
+    draws = []
+    for _ in range(n_draws):
+        order = np.arange(len(labels))
+        generator.shuffle(order)
+        taken, rows = np.zeros(labels.shape[1], dtype=np.int64), []
+        for start in range(0, len(order), _AT_ONCE):
+            block = order[start : start + _AT_ONCE]
+            is_wanted = taken < per_label  # what is full stays full, so that most rows need no look
+            for row in block[labels[block][:, is_wanted].any(axis=1)].tolist():
+                own = labels[row].view(bool)
+                if (taken[own] < per_label).any():
+                    rows.append(row)
+                    taken[own] += 1
+        draws.append(np.array(rows, dtype=np.int64))
+    return draws
 
 
 class TorchGenerator:

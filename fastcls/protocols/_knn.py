@@ -11,18 +11,20 @@ from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import Answers
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import nearest, nearest_at_once
+from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState
 from fastcls._validation.messages import counted
-from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls._validation.rows import CheckedRows
 from fastcls.model_selection import check_test
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated
-from ._presets import KNN_PRESETS, KNNPreset
-from ._shards import centered, gather, mean_of
-from ._validation import are_parts, check_pair, check_preset, check_preset_ks, check_shards, published_seed
+from ._multilabel import neighbors_of_labels
+from ._nearest import nearest_by_preset
+from ._presets import KNN_PRESETS, KNNPreset, settings_of
+from ._shards import gather
+from ._validation import check_pair, check_preset, check_preset_ks, check_shards, has_several_labels, published_seed
 
 
 def knn_eval(
@@ -43,9 +45,10 @@ def knn_eval(
     train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
         Parts (shards, memory maps) give the result of the whole, byte for byte; the parts of an iterator are searched one
         after the other and released. Only "uni" normalises rows in memory.
-    y : array-like of shape (n_rows,)
-        Labels of all training rows, in the order of the rows.
-    test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
+    y : array-like of shape (n_rows,) or (n_rows, n_labels)
+        Labels of all training rows, in the order of the rows. With two columns or more: several labels per row, 1 where the
+        row has the label of the column, else 0.
+    test, y_test : array-like of shape (n_queries, n_features), (n_queries,) or (n_queries, n_labels)
         A label that does not occur in y counts as an error.
     preset : str
         ================ ============== ====== =========== =====================================================
@@ -69,8 +72,16 @@ def knn_eval(
         each of 10 draws; its main score is the mean over the draws of the better metric. (mteb 2 has a linear probe:
         ``linear_probe(preset="mteb")``.) VISSL compares plain dot products unless its option L2_NORM_FEATS is set; this
         preset always compares as if it were set. A k above the number of training rows is dropped with a warning.
+
+        With several labels per row, a label is predicted if it has more than half of the votes. "mteb-v1-knn" does not take
+        them, and "mteb-multilabel" takes nothing else: k = 5 under l2 with votes of 1 each, on rows drawn until each label
+        has 8, in 10 experiments; one row of the table for each, and their mean (embeddings-benchmark/mteb 2.x,
+        mteb/abstasks/multilabel_classification.py). Its rows and scores are those of the first split that a task of mteb
+        evaluates, on the given test rows: accuracy is ``subset_accuracy``, f1 ``macro_f1``, hamming ``jaccard``, and lrap
+        ranks the predicted labels.
     random_state : int, RandomState or None
-        Seeds the draws of "mteb-v1-knn"; no other preset draws rows. None: 42, and the rows are those that mteb draws.
+        Seeds the draws of "mteb-v1-knn" and "mteb-multilabel"; no other preset draws rows. None: 42, and the rows are those
+        that mteb draws.
         Unless it is an integer, one is drawn from it. ``settings["seed"]`` is that integer.
     n_jobs : int, optional
     progress : callable, optional
@@ -82,6 +93,7 @@ def knn_eval(
         One row for each k (and metric) with ``top1`` and ``top5`` as shares, balanced accuracy, macro F1, average precision,
         log loss and calibration error, each with its 95 % interval. A class's probability is its share of the votes. A class
         is among the top five only if a neighbour voted for it; classes with equal votes are ranked in sorted order.
+        With several labels per row: the numbers of several labels (see `ResultTable`).
 
     Raises
     ------
@@ -89,9 +101,10 @@ def knn_eval(
         For rows or labels that cannot be read, an unknown preset, test rows of another width, or too few training rows
         for the preset.
     """
-    return evaluate_neighbors(
-        train, y, test, y_test, preset=preset, random_state=random_state, n_jobs=n_jobs, progress=progress
-    ).table()
+    options: dict[str, Any] = {"preset": preset, "random_state": random_state, "n_jobs": n_jobs, "progress": progress}
+    if has_several_labels(y, test):
+        return neighbors_of_labels(train, y, test, y_test, **options)
+    return evaluate_neighbors(train, y, test, y_test, **options).table()
 
 
 def evaluate_neighbors(
@@ -115,19 +128,7 @@ def evaluate_neighbors(
         return _by_draws(chosen, train, codes, classes, checked, truth, seed, n_threads, progress)
     ks = check_preset_ks(chosen.ks, len(codes), chosen.name)
     metric = chosen.metrics[0]
-    shards = check_shards(train, len(codes), metric)
-    queries = Rows.of(checked)
-    if chosen.centered:
-        parts = list(shards)
-        check_same_features(parts[0].rows, checked.rows)
-        center = mean_of(parts)
-        queries = Rows([centered([checked], center)])
-        parts = [CheckedRows(centered(parts, center), 0, ())]
-        S, indices = nearest_at_once(parts, queries, int(ks[-1]), metric, n_threads, progress)
-    elif isinstance(train, (list, tuple)) or not are_parts(train):
-        S, indices = nearest_at_once(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
-    else:
-        S, indices = nearest(shards, queries, int(ks[-1]), metric, n_threads, progress)
+    S, indices = nearest_by_preset(chosen, train, len(codes), checked, int(ks[-1]), n_threads, progress)
     answers = answers_of_votes(
         S, indices, codes, truth, ks, len(classes), metric, n_threads, weights=chosen.weights, temperature=chosen.temperature
     )
@@ -171,12 +172,6 @@ def _by_draws(
     lines = [({"metric": name, "k": k}, tries) for name, tries in zip(names, [*answers, better], strict=True)]
     settings = {**settings_of(chosen), "seed": seed}
     return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes)
-
-
-def settings_of(chosen: KNNPreset) -> dict[str, Any]:
-    """The constants that the preset sets."""
-    kept = {name: value for name, value in vars(chosen).items() if value is not None}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
 def _title(chosen: KNNPreset, n_rows: int, n_queries: int) -> str:

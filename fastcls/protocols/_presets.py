@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,60 @@ class ProbePreset:
     n_draws: int | None = None
     seed: int | None = None
     adamw: AdamW | None = None
+
+
+@dataclass(frozen=True)
+class MultilabelPreset:
+    """A published evaluation of several labels per row, by k-NN or by one logistic regression a label.
+
+    Attributes
+    ----------
+    name, source : str
+    k : int
+        Of k-NN, under l2, with votes of 1 each.
+    C, max_iter, tol
+        Of the logistic regressions.
+    per_label, n_draws : int
+        Train on random rows, until each label has this many, in this many draws.
+    seed : int
+        The protocol's own seed; its draws are reproduced.
+    """
+
+    name: str
+    source: str
+    k: int
+    C: float
+    max_iter: int
+    tol: float
+    per_label: int
+    n_draws: int
+    seed: int
+
+
+MULTILABEL_PRESETS: dict[str, MultilabelPreset] = {
+    preset.name: preset
+    for preset in (
+        MultilabelPreset(
+            "mteb-multilabel",
+            "embeddings-benchmark/mteb 2.x, mteb/abstasks/multilabel_classification.py: KNeighborsClassifier(n_neighbors=5)"
+            "; mteb/abstasks/classification.py: samples_per_label 8, n_experiments 10; mteb/abstasks/abstask.py: seed 42; "
+            "mteb/tasks/multilabel_classification/eng/audio_set.py: MultiOutputClassifier(LogisticRegression())",
+            k=5,
+            C=1.0,  # of scikit-learn's LogisticRegression(), and so are the next two
+            max_iter=100,
+            tol=1e-4,
+            per_label=8,
+            n_draws=10,
+            seed=42,
+        ),
+    )
+}
+
+
+def settings_of(chosen: KNNPreset) -> dict[str, Any]:
+    """The constants that the preset sets."""
+    kept = {name: value for name, value in vars(chosen).items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
 def _linspace(first: float, last: float, n: int) -> tuple[float, ...]:

@@ -30,9 +30,10 @@ from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
 from ._logistic import FittedLogistic
+from ._multilabel import probe_of_labels
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
-from ._validation import check_pair, check_preset, check_shards, check_validation, published_seed
+from ._validation import check_pair, check_preset, check_shards, check_validation, has_several_labels, published_seed
 
 
 def linear_probe(
@@ -87,6 +88,11 @@ def linear_probe(
         "clip-benchmark": not L-BFGS but AdamW on rows of length 1, in float32, in minibatches of 64 for 10 epochs, learning
         rate 0.1 with a cosine schedule. With `validation`, one of 97 weight decays from 10^-6 to 10^2 is chosen by halving;
         without, it is 0, as published (LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py).
+        "mteb-multilabel", for several labels per row only: as "mteb", one logistic regression for each label, on rows drawn
+        until each label has 8 (embeddings-benchmark/mteb 2.x, mteb/abstasks/multilabel_classification.py, with the
+        MultiOutputClassifier(LogisticRegression()) of its audio tasks). See `knn_eval` for the names of the scores; lrap
+        ranks the probabilities. (To train one probe on all rows, wrap `SoftmaxClassifier` in scikit-learn's
+        OneVsRestClassifier.)
     validation : (rows, labels), optional
         Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
     temperature_scaling : bool
@@ -119,6 +125,12 @@ def linear_probe(
     sklearn.exceptions.ConvergenceWarning
         If the last fit stops before it meets its tolerance.
     """
+    if has_several_labels(y, test):
+        if validation is not None or temperature_scaling:
+            raise InputError("validation and temperature_scaling are for one label per row, and y has several: omit them")
+        return probe_of_labels(
+            train, y, test, y_test, preset=preset, random_state=random_state, n_jobs=n_jobs, progress=progress
+        )
     return evaluate_probe(
         train,
         y,

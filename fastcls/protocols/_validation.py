@@ -9,13 +9,14 @@ import numpy as np
 
 from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.label_matrix import has_columns
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind, only
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import without_large_ks
 
-from ._presets import KNN_PRESETS, PROBE_PRESETS
+from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS
 
 
 def are_parts(train: Any) -> bool:
@@ -73,6 +74,12 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     return check_labels(y, np.size(y))
 
 
+def has_several_labels(y: Any, test: Any) -> bool:
+    """Whether y has several labels per row; not if the arguments are in the order of scikit-learn's train_test_split."""
+    is_line = getattr(test, "ndim", None) == 1 or (isinstance(test, (list, tuple)) and test and np.isscalar(test[0]))
+    return has_columns(y) and not is_line
+
+
 def check_preset(preset: Any, own: Iterable[str]) -> str:
     """The preset, if it is one of the function's own; the name of another function's preset is no misspelling."""
     for function, presets in (("knn_eval", KNN_PRESETS), ("linear_probe", PROBE_PRESETS)):
@@ -80,6 +87,11 @@ def check_preset(preset: Any, own: Iterable[str]) -> str:
             raise InputError(
                 f"preset={preset!r} is a preset of {function}: call {function}, or choose one of: {', '.join(own)}"
             )
+    if isinstance(preset, str) and preset in MULTILABEL_PRESETS:
+        raise InputError(
+            f"preset={preset!r} is for several labels per row: give y of shape (n_rows, n_labels) with 0 and 1, or choose "
+            f"one of: {', '.join(own)}"
+        )
     found: str = one_of("preset", preset, own)
     return found
 

@@ -11,6 +11,8 @@ import fastcls
 from fastcls import KNeighborsClassifier, reference
 from fastcls._scoring.label_votes import vote_labels
 from fastcls._validation.errors import InputError
+from fastcls.cli._predict import predict
+from fastcls.display import DecisionRegionDisplay
 
 
 def Theirs(k, **options):
@@ -242,9 +244,36 @@ def test_options_and_shapes_that_do_not_fit_are_refused():
     for call in (model.partial_fit, model.score):
         with pytest.raises(InputError, match="y has 3 columns, but the model has 2 labels"):
             call(ROWS, LABELS[:, [0, 1, 1]])
-    with pytest.raises(InputError, match=r"y is .*shape \(6,\).*\(n_rows, n_labels\)"):
+    with pytest.raises(InputError, match=r"y has shape \(6,\); wanted 0 or 1.*\(n_rows, n_labels\)"):
         model.score(ROWS, LABELS[:, 0])
     with pytest.raises(InputError, match="several labels per row"):
         KNeighborsClassifier(1).fit(ROWS, LABELS[:, 0]).score(ROWS, LABELS)
     with pytest.raises(InputError, match="n_neighbors=7, but there are only 6 training rows"):
         KNeighborsClassifier(7).fit(ROWS, LABELS).predict(ROWS)
+
+
+def refuse_prediction(tmp_path):
+    KNeighborsClassifier(1).fit(ROWS, LABELS).save(tmp_path / "knn.safetensors", metadata={"class_names": ["a", "b"]})
+    np.save(tmp_path / "rows.npy", ROWS)
+    predict(tmp_path / "knn.safetensors", [str(tmp_path / "rows.npy")], out=None, as_json=False)
+
+
+TOOK_ONE_LABEL_PER_ROW = {
+    "NearestClassMean": lambda _: fastcls.NearestClassMean().fit(ROWS, LABELS),
+    "SoftmaxClassifier": lambda _: fastcls.SoftmaxClassifier().fit(ROWS, LABELS),
+    "MulticlassSVM": lambda _: fastcls.MulticlassSVM().partial_fit(ROWS, LABELS),
+    "KNeighborsClassifierCV": lambda _: fastcls.KNeighborsClassifierCV([1], cv=2).fit(ROWS, LABELS),
+    "SoftmaxClassifierCV": lambda _: fastcls.SoftmaxClassifierCV(cv=2).fit(ROWS, LABELS),
+    "evaluate_k": lambda _: fastcls.evaluate_k(ROWS, LABELS, ROWS, LABELS, [1]),
+    "datasets.load": lambda _: fastcls.datasets.load((ROWS, LABELS)),
+    "lists of labels": lambda _: fastcls.SoftmaxClassifier().fit(ROWS, pd.Series([[1], [1, 2]] * 3)),
+    "regions": lambda _: DecisionRegionDisplay.from_estimator(KNeighborsClassifier(1).fit(ROWS, LABELS), ROWS, LABELS[:, 0]),
+    "fastcls predict": refuse_prediction,
+}
+
+
+@pytest.mark.parametrize("name", TOOK_ONE_LABEL_PER_ROW)
+def test_several_labels_per_row_are_refused_elsewhere(name, tmp_path):
+    with pytest.raises(InputError, match="several labels per row") as caught:
+        TOOK_ONE_LABEL_PER_ROW[name](tmp_path)
+    assert "\n" not in str(caught.value)
