@@ -3,7 +3,8 @@
 #
 #     tests/kernels/run_sanitized.sh [files] [pytest arguments ...]
 #
-# First the tests of search, vote, filter, folds and models, or those that are named; then so many mutated model files (10,000).
+# First the kernels' self-tests, all their cases (the suite checks a quarter); then the tests of search, vote, filter, folds and
+# models, or those that are named, and so many mutated model files (10,000).
 # The first error of memory or of undefined behaviour ends the process with a report.
 set -eu
 
@@ -12,6 +13,8 @@ folder=${FASTCLS_SANITIZED:-$(mktemp -d)}
 count=${1:-10000}
 [ $# -gt 0 ] && shift
 if [ $# -eq 0 ]; then
+    "$here/tests/kernels/run_selftest.sh"
+    "$here/tests/kernels/run_linear_selftest.sh"
     set -- tests/search/test_changed_rows.py tests/search/test_filter.py tests/search/test_filter_hostile.py \
         tests/search/test_growth.py tests/search/test_low_dimensional.py tests/search/test_search.py tests/search/test_tree.py \
         tests/neighbors/test_concurrent_fits.py tests/neighbors/test_neighbors.py tests/neighbors/test_votes.py \

@@ -3,6 +3,7 @@
 #ifndef SELFTEST_REPORT_H
 #define SELFTEST_REPORT_H
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,30 @@
 static const char *fault = "", *isa_name = "";
 static char where[256];
 static long n_compared;
+
+/* Whether to check the next case. With --some one in four is, the same in every run; instruction sets get different ones. */
+static int only_some;
+static int is_drawn(void) {
+    static uint64_t state = 0x9e3779b97f4a7c15u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return !only_some || state >> 62 == 0;
+}
+/* The arguments; `pretended` may be NULL. */
+static void read_arguments(int n, char **arguments, const char **pretended) {
+    for (int i = 1; i < n; i++)
+        if (!strcmp(arguments[i], "--some"))
+            only_some = 1;
+        else if (!strcmp(arguments[i], "--break") && i + 1 < n)
+            fault = arguments[++i];
+        else if (!strcmp(arguments[i], "--pretend") && i + 1 < n && pretended)
+            *pretended = arguments[++i];
+        else {
+            printf("%s: unknown argument\n", arguments[i]);
+            exit(2);
+        }
+}
 
 static void at(const char *format, ...) {
     va_list values;
