@@ -85,30 +85,56 @@ sys.addaudithook(_watch)
 
 
 #: Files whose tests share what takes seconds to make. With pytest-xdist one process runs all tests of a group.
+#: Every other file is a group by itself, so that its fixtures are made once.
 TOGETHER = {
     "dask/": "cluster",
-    "demo/test_demo_browser.py": "browser",
-    "cli/test_report.py": "report",
-    "cli/test_environment.py": "environment",
     "datasets/test_datasets_cifar.py": "cifar10",
     "protocols/test_real_data.py": "cifar10",
-    "neighbors/test_predict_images.py": "images",
-    "search/test_filter_bounds.py": "filter bounds",
-    "search/test_out_of_core.py": "out of core",
 }
+
+#: Files whose tests take long, then folders of such, the longest first: a process that begins one of these last would keep
+#: all others waiting.
+LONG = (
+    "dask/",
+    "kernels/test_selftest.py",
+    "demo/test_demo_browser.py",
+    "datasets/test_datasets_cifar.py",
+    "protocols/test_real_data.py",
+    "cli/test_report.py",
+    "project/test_tests.py",
+    "cli/test_environment.py",
+    "linear/test_linear.py",
+    "protocols/test_protocols.py",
+    "linear/test_linear_accuracy.py",
+    "cli/test_cli_kept.py",
+    "kernels/test_linear_selftest.py",
+    "search/test_out_of_core.py",
+    "search/test_filter_hostile.py",
+    "demo/test_demo_command.py",
+    "project/test_docs_pages.py",
+    "project/test_bench.py",
+    "cli/test_cli.py",
+    "display/",
+    "protocols/",
+    "linear/",
+    "cli/",
+    "search/",
+    "persistence/",
+)
 
 
 def group_of(nodeid):
-    """The group that a test belongs to; a test of no group is one by itself."""
-    return next((group for start, group in TOGETHER.items() if nodeid.startswith(f"tests/{start}")), nodeid)
+    """The group that a test belongs to."""
+    file = nodeid.split("::")[0]
+    return next((group for start, group in TOGETHER.items() if file.startswith(f"tests/{start}")), file)
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first: a process that begins one of them last would keep all others waiting."""
+    """The groups of long files first."""
 
     def place(item):
-        markers = {mark.name for mark in item.iter_markers()}
-        return 0 if markers & {"build", "emulated"} else 1 if group_of(item.nodeid) in TOGETHER.values() else 2
+        file = item.nodeid.removeprefix("tests/")
+        return next((at for at, start in enumerate(LONG) if file.startswith(start)), len(LONG))
 
     items.sort(key=place)
 
@@ -140,6 +166,18 @@ def interrupts_are_heard():
     """A job started in the background by a script ignores SIGINT, and so would every process that a test interrupts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def processes_share_the_processor():
+    """With pytest-xdist: threads of a BLAS that wait by spinning make small problems ten times as slow."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 #: What limits threads, as it was when the run began.

@@ -479,6 +479,7 @@ def test_the_lectures_figures_are_drawn_from_the_runs_data_without_a_test_label(
     assert [item["name"] for item in lecture(hidden)] == names
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_numbers_have_values_and_intervals() -> None:
     outcome = make_outcome(KINDS["grey images"]())
     assert "Other numbers" not in render_report(outcome)  # results of a run that had none

@@ -151,7 +151,7 @@ with Client(address) as client:
 """
 
 
-@pytest.mark.parametrize("name", ["softmax lbfgs", "softmax gd", "softmax sgd", "svm sgd"])
+@pytest.mark.parametrize("name", ["softmax lbfgs", "softmax gd", "softmax sgd"])
 def test_a_training_of_a_killed_client_resumes_to_the_same_bits_on_any_cluster(name, client, others, digits, tmp_path):
     X, y = as_file(tmp_path, digits[0]), digits[1]
     wanted = weights_of(fitted(name, client, X, y))

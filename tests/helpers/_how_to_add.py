@@ -416,17 +416,18 @@ check_estimator(fastcls.NearestClassMedian())
 assert "NearestClassMedian" in classes()
 """
 
-#: what runs in the copy: code of its own, and tests that loop over registries
+#: what runs in the copy: code of its own, and tests that loop over registries, by their files and as in `pytest -k`
 CHECKS = {
     "metric over an existing sum": (
         SEARCHES.replace("METRIC", "root_l1"),
-        ["tests/kernels/test_isas.py", "-k", "tail and root"],
+        ["tests/kernels/test_isas.py"],
+        "tail and root",
     ),
-    "metric over a new sum": (SEARCHES.replace("METRIC", "cubes"), ["tests/kernels/test_isas.py", "-k", "tail and cubes"]),
-    "loss": (TRAINS, ["tests/linear/test_losses.py"]),
-    "instruction set": (USES, ["tests/kernels/test_isas.py", "tests/project/test_rooms.py", "-k", "backwards or header"]),
-    "data layout": (LOADS, ["tests/project/test_rooms.py", "tests/datasets/test_datasets_refusals.py", "-k", "datasets"]),
-    "estimator": (CONFORMS, ["tests/persistence/test_persistence.py", "-k", "NearestClassMedian"]),
+    "metric over a new sum": (SEARCHES.replace("METRIC", "cubes"), ["tests/kernels/test_isas.py"], "tail and cubes"),
+    "loss": (TRAINS, ["tests/linear/test_losses.py"], "test_losses"),
+    "instruction set": (USES, ["tests/kernels/test_isas.py", "tests/project/test_rooms.py"], "backwards or header"),
+    "data layout": (LOADS, ["tests/project/test_rooms.py", "tests/datasets/test_datasets_refusals.py"], "datasets"),
+    "estimator": (CONFORMS, ["tests/persistence/test_persistence.py"], "NearestClassMedian"),
 }
 
 
@@ -446,10 +447,12 @@ def add(copy, what):
     return sorted(set(touched))
 
 
-def check(copy, what):
-    """Run what must hold of the additions; ends with an error where it does not."""
-    code, tests = CHECKS[what]
-    for command in ([sys.executable, "-c", code], [sys.executable, "-m", "pytest", "-q", "-n", "0", *tests]):
+def check(copy, names):
+    """Run what must hold of the additions, their tests in one process; ends with an error where it does not."""
+    files = dict.fromkeys(file for what in names for file in CHECKS[what][1])
+    words = " or ".join(f"({CHECKS[what][2]})" for what in names)
+    commands = [[sys.executable, "-c", CHECKS[what][0]] for what in names]
+    for command in (*commands, [sys.executable, "-m", "pytest", "-q", "-n", "0", *files, "-k", words]):
         done = subprocess.run(command, cwd=copy, env=environment_of(copy), capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
@@ -463,8 +466,7 @@ def main(names):
         touched = {what: add(copy, what) for what in names}
         compiled = {file for files in touched.values() for file in files if file.endswith(COMPILED)}
         rebuilt(copy, sorted({module for file in compiled for module in modules_of(copy / "fastcls", file)}))
-        for what in names:
-            check(copy, what)
+        check(copy, names)
     return {what: len(files) for what, files in touched.items()}
 
 

@@ -32,14 +32,14 @@ CHECKED = [
 ]
 #: Other trainings of these estimators: the checks of what a training does. Names, tags, copies, refusals and shapes of input
 #: are checked above; no solver, loss or penalty has a part in them.
-TRAININGS = [
+TRAININGS = [  # alpha is given: choosing it takes longer than the training, and the estimators above choose it
     *(SoftmaxClassifier(solver=solver, alpha=1e-2) for solver in ("lbfgs", "gd")),
-    MulticlassSVM(solver="gd"),
-    *(MulticlassSVM(loss) for loss in LOSSES if loss not in ("hinge", "softmax")),
+    MulticlassSVM(solver="gd", alpha=1e-3),
+    *(MulticlassSVM(loss, alpha=1e-3) for loss in LOSSES if loss not in ("hinge", "softmax")),
     # Repeated rows and weights differ by rounding, and a fit by how far from the optimum it stopped: gradient / (2 alpha).
     MulticlassSVM("squared_hinge", solver="lbfgs", alpha=1e-2, tol=1e-12, max_iter=2000),
     SoftmaxClassifier(penalty="l1", alpha=1e-3),
-    MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True),
+    MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True, alpha=1e-3),
 ]
 
 
@@ -238,10 +238,10 @@ def test_center_and_scale_equal_numpy():
 @pytest.mark.parametrize("cls", CLASSIFIERS)
 def test_tol_stops_early_or_warns(cls, digits):
     X, _, y, _ = digits
-    model = cls(tol=0.05, max_iter=200, random_state=0).fit(X, y)
+    model = cls(tol=0.05, max_iter=200, alpha=1e-3, random_state=0).fit(X, y)
     assert model.n_iter_ < 200
     with pytest.warns(ConvergenceWarning, match="raise max_iter or tol"):
-        cls(tol=1e-6, max_iter=3, random_state=0).fit(X, y)
+        cls(tol=1e-6, max_iter=3, alpha=1e-3, random_state=0).fit(X, y)
 
 
 def test_an_infinite_loss_names_step_and_learning_rate(digits):

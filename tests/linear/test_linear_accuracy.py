@@ -1,7 +1,8 @@
 """Without arguments, the linear classifiers are within half a point of the best alpha of a grid.
 
 The best alpha is the most accurate one on the test rows themselves, so it is slightly better than any choice could be. On
-few rows, the difference may be one standard error. Tests whose data is missing are skipped.
+few rows, the difference may be one standard error. Tests whose data is missing are skipped. The best of the large sets is in
+BEST; with FASTCLS_BEST_ALPHA=1 it is measured again, and compared.
 """
 
 import os
@@ -70,8 +71,27 @@ SETS = {
 }
 
 
+# Accuracy of the best alpha, measured by this file: every alpha of the grid takes as long as the default.
+BEST = {
+    ("SoftmaxClassifier", "digits"): 0.9722,
+    ("MulticlassSVM", "digits"): 0.9677,
+    ("SoftmaxClassifier", "embeddings 500"): 0.5010,
+    ("MulticlassSVM", "embeddings 500"): 0.4992,
+    ("SoftmaxClassifier", "embeddings 5000"): 0.6382,
+    ("MulticlassSVM", "embeddings 5000"): 0.5970,
+    ("SoftmaxClassifier", "mnist"): 0.9252,
+    ("MulticlassSVM", "mnist"): 0.9212,
+}
 # Where the default misses, by how much (bench/LINEAR.md, 'The default penalty').
 SHORT = {("MulticlassSVM", "wine"): "97.8 %, where the best alpha has 98.9 %: two rows in 178"}
+
+
+def accuracy_of_the_best_alpha(sweep, X, y, folds):
+    alphas = COARSE if len(X) > 1000 else FINE
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the best alpha", category=UserWarning)
+        tuned = sweep(alphas=alphas, cv=folds, random_state=0).fit(X, y).cv_results_["mean_test_score"]
+    return float(tuned.max())
 
 
 @pytest.mark.parametrize("of", SETS)
@@ -85,15 +105,11 @@ def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, swee
         warnings.simplefilter("error", ConvergenceWarning)
         for train, test in folds:
             plain.append(kind(random_state=0).fit(X[train], y[train]).score(X[test], y[test]))
-    alphas = COARSE if len(X) > 1000 else FINE
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="the best alpha", category=UserWarning)
-        tuned = sweep(alphas=alphas, cv=folds, random_state=0).fit(X, y).cv_results_["mean_test_score"]
-    at, best = int(tuned.argmax()), float(tuned.max())
-    print(
-        f"{kind.__name__} on {of}: {np.mean(plain):.4f}, best {best:.4f} (alpha {alphas[at]:g}), 1e-4 "
-        f"{tuned[int(np.abs(np.log10(alphas) + 4).argmin())]:.4f}"
-    )
+    best = BEST.get((kind.__name__, of))
+    if best is None or "FASTCLS_BEST_ALPHA" in os.environ:
+        found = accuracy_of_the_best_alpha(sweep, X, y, folds)
+        assert best is None or found == pytest.approx(best, abs=0.001)
+        best = found
     n_tested = sum(len(test) for _, test in folds)
     assert np.mean(plain) >= best - max(0.005, np.sqrt(best * (1 - best) / n_tested))
     if of == "mnist" and kind is SoftmaxClassifier:

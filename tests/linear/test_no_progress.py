@@ -32,7 +32,7 @@ def made(loss, **options):
 @pytest.mark.parametrize("loss", CLASSIFIERS)
 def test_a_warning_tells_of_steps_too_short_to_change_the_loss(loss, rate, solver):
     with pytest.warns(ConvergenceWarning, match=r"the loss hardly fell in 5 epochs.*learning_rate=1e-\d+ is too small"):
-        made(loss, solver=solver, learning_rate=rate, max_iter=5, random_state=0).fit(X, Y)
+        made(loss, solver=solver, learning_rate=rate, max_iter=5, alpha=1e-3, random_state=0).fit(X, Y)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "gd"])
@@ -41,7 +41,7 @@ def test_a_warning_tells_of_steps_too_short_to_change_the_loss(loss, rate, solve
 def test_a_loss_that_falls_is_not_warned_of(loss, solver, max_iter):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made(loss, solver=solver, max_iter=max_iter, random_state=0).fit(X, Y)
+        made(loss, solver=solver, max_iter=max_iter, alpha=1e-3, random_state=0).fit(X, Y)
 
 
 def test_a_loss_that_cannot_fall_is_not_warned_of():

@@ -1,6 +1,7 @@
 """A k-NN model from a file, a pickle or a copy filters its first search; wrong codes or levels in the file are refused."""
 
 import copy
+import functools
 import io
 import json
 import os
@@ -30,14 +31,17 @@ CASES = [
 ]
 
 
+@functools.cache
 def rows(dtype="uint8", n=6000, d=1024, seed=0):
-    """Rows of 15 dimensions in d features, with noise: most pairs can be ruled out."""
+    """Rows of 15 dimensions in d features, with noise: most pairs can be ruled out. They cannot be written to."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 15)) @ np.random.default_rng(1).normal(size=(15, d)) * 9 + rng.normal(size=(n, d))
     if np.dtype(dtype).kind != "f":
         info = np.iinfo(dtype)
         X = np.rint(X + (info.min + info.max + 1) / 2).clip(info.min, info.max)
-    return X.astype(dtype)
+    X = X.astype(dtype)
+    X.flags.writeable = False
+    return X
 
 
 def model(dtype="uint8", metric="l2", parts=1, **options):

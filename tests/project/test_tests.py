@@ -57,11 +57,11 @@ def test_a_test_that_starts_a_process_without_its_marker_fails(tmp_path):
 
 
 def test_groups_name_what_is_there(conftest):
-    assert [start for start in conftest.TOGETHER if not (TESTS / start).exists()] == []
+    assert [start for start in (*conftest.TOGETHER, *conftest.LONG) if not (TESTS / start).exists()] == []
 
 
 @pytest.mark.process
-def test_one_process_runs_all_tests_of_a_group(tmp_path):
+def test_one_process_runs_all_tests_of_a_file_and_of_a_group(tmp_path):
     (tmp_path / "tests" / "dask").mkdir(parents=True)
     shutil.copy(TESTS / "conftest.py", tmp_path / "tests")
     text = "import os, pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n):\n"
@@ -83,7 +83,8 @@ def test_one_process_runs_all_tests_of_a_group(tmp_path):
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "12 passed" in done.stdout, done.stdout
-    assert len(set((tmp_path / "grouped").read_text(encoding="utf-8").split())) == 1
+    for kind in ("grouped", "single"):
+        assert len(set((tmp_path / kind).read_text(encoding="utf-8").split())) == 1
 
 
 def test_no_source_no_test_and_no_page_has_over_500_lines():

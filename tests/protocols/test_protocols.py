@@ -138,8 +138,12 @@ def test_draws_take_all_rows_of_a_small_class_and_each_other_row_equally_often()
     assert often.max() < 125  # 80 expected, standard deviation 8
 
 
-@pytest.mark.parametrize("preset", KNN_PRESETS)
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8])
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("preset", "dtype"), [(name, dtype) for at, name in enumerate(KNN_PRESETS) for dtype in (np.uint8, FLOATS[at % 3])]
+)
 def test_parts_give_the_result_of_the_whole(preset, dtype, tmp_path):
     train, y, test, y_test = halves(seed=1)
     if dtype == np.uint8:  # full of ties
@@ -148,9 +152,13 @@ def test_parts_give_the_result_of_the_whole(preset, dtype, tmp_path):
     np.save(tmp_path / "rows.npy", train)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     whole = knn_eval(train, y, test, y_test, preset=preset, random_state=0)
-    for cuts in ([1], [5, 205, 206, 400], list(range(60, 540, 60))):
-        for parts in (np.split(train, cuts), iter(np.split(train, cuts)), [mapped[:200], mapped[200:]]):
-            assert knn_eval(parts, y, test, y_test, preset=preset, random_state=0).rows == whole.rows
+    for parts in (
+        np.split(train, [1]),
+        iter(np.split(train, [5, 205, 206, 400])),
+        np.split(train, range(60, 540, 60)),
+        [mapped[:200], mapped[200:]],
+    ):
+        assert knn_eval(parts, y, test, y_test, preset=preset, random_state=0).rows == whole.rows
 
 
 def test_neighbours_of_parts_are_those_of_the_whole():
@@ -373,7 +381,7 @@ def test_accuracies_on_mnist_are_those_of_plain_numpy(preset, shared_data):
 
 @pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name not in ("dinov2", "vissl", "mteb-v1-knn")])
 def test_accuracies_on_debian_embeddings_are_those_of_plain_numpy(preset, shared_data):
-    train, y, test, y_test = debian(shared_data, 300, 20_000)
+    train, y, test, y_test = debian(shared_data, 200, 10_000)
     ks, weights, temperature = CONSTANTS[preset]
     rows = [part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair]
     expected, open_ones = reference(*rows, ks, weights, temperature, KNN_PRESETS[preset].metrics[0])
@@ -450,7 +458,7 @@ def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_dat
     """
     monkeypatch.setitem(PROBE_PRESETS, preset, replace(PROBE_PRESETS[preset], tol=1e-8))
     X, y, test, y_test = debian(shared_data, 3000, 6000)
-    X, y, test, y_test = X[y < 9][:600, :48], y[y < 9][:600], test[y_test < 9][:300, :48], y_test[y_test < 9][:300]
+    X, y, test, y_test = X[y < 6][:400, :32], y[y < 6][:400], test[y_test < 6][:200, :32], y_test[y_test < 6][:200]
     table = linear_probe(X[200:], y[200:], test, y_test, preset=preset, validation=(X[:200], y[:200]), random_state=0)
     classes, codes = np.unique(y, return_inverse=True)
     rows, queries, C = X.astype(np.float64), test.astype(np.float64), table.settings["C"]
@@ -458,7 +466,7 @@ def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_dat
     assert 0.4 < top1 < 0.95
     assert abs(top1 * len(test) - np.sum(classes[probed(rows, codes, queries, C)] == y_test)) < 1.5
     if preset == "uni":
-        assert 48 * len(classes) / 100 == C
+        assert 32 * len(classes) / 100 == C
         return
     found = {row["C"]: row["validation"] for row in table}
     assert found[C] == max(found.values())

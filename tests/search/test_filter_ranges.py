@@ -45,8 +45,9 @@ def tied(rng, n, d, dtype):
     return rows
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize(("metric", "dtype", "n_queries"), pairwise(METRICS, STORED_TYPES, [1, 6, 40, 130]))
+@pytest.mark.parametrize(
+    ("metric", "dtype", "n_queries", "n_threads"), pairwise(METRICS, STORED_TYPES, [1, 6, 40, 130], [1, 2])
+)
 def test_ranges_give_the_bytes_of_brute_force(metric, dtype, n_queries, n_threads, cut_into):
     rng = np.random.default_rng(3)
     X = tied(rng, 2000, 70, dtype)

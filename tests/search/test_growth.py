@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 from _rows import assert_same_bytes, hostile_rows, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,9 +75,7 @@ def assert_grown_is_fitted(X, y, Q, places, what="", k=5, **options):
     return model
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("metric", list(METRICS))
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize(("dtype", "metric", "algorithm"), pairwise(STORED_TYPES, list(METRICS), ALGORITHMS))
 def test_grown_is_fitted(dtype, metric, algorithm):
     rng = np.random.default_rng(0)
     for d in (3, 40):
@@ -96,9 +95,9 @@ def test_grown_is_fitted(dtype, metric, algorithm):
 
 
 @pytest.mark.usefixtures("small_parts_stay")
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("metric", list(METRICS))
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("dtype", "metric", "algorithm"), pairwise(["float16", "float32", "float64"], list(METRICS), ALGORITHMS)
+)
 def test_hostile_rows_in_chunks_are_as_in_one(dtype, metric, algorithm):
     rng = np.random.default_rng(1)
     for d in (5, 40):
