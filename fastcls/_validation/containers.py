@@ -20,7 +20,9 @@ from .base import is_missing, refuse_masked
 from .errors import InputError, InputTypeError
 from .messages import counted, kind, quoted, quoted_list, reason
 
-_SEVERAL = "several labels per row need KNeighborsClassifier, or scikit-learn's OneVsRestClassifier around a classifier"
+_SEVERAL = (
+    "several labels per row need fastcls.KNeighborsClassifier, or scikit-learn's OneVsRestClassifier around a classifier"
+)
 STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _MOST_EXACT = 2**53  # float64 holds every whole number up to here
 

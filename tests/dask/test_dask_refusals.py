@@ -35,6 +35,14 @@ def test_a_missing_cluster_is_refused_in_one_line(digits):
     refused("client is a str; wanted a distributed.Client", *digits, "tcp://127.0.0.1:8786")
 
 
+def test_several_labels_per_row_are_refused_in_one_line(client):
+    X, y, _ = tied()
+    table = np.stack([y, y], axis=1) % 2
+    for labels in (table, da.from_array(table, chunks=(100, 1))):
+        refused("several labels per row need fastcls.KNeighborsClassifier", X, labels, client)
+    assert not over.KNeighborsClassifier().__sklearn_tags__().classifier_tags.multi_label
+
+
 def test_the_current_client_is_used(client):
     X, y, Q = tied()
     with client.as_current():
