@@ -10,6 +10,7 @@ which the neighbours are, and sorted in the same order.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -26,8 +27,10 @@ from .report import LevelReport, SearchReport, one_report
 from .rows import Rows
 
 _LEAST_PLACES = 64  # of a heap
+_PLACES_OF_FEW = 1024  # for so few queries that a sample would take too large a part of the time
 _MORE_PLACES = 8  # times as many for queries that need more: each search again costs them a whole screen
 _SAMPLED_QUERIES, _SAMPLED_ROWS = 64, 2048  # pairs from which the number of results is estimated
+_QUERIES_PER_SAMPLED, _FEW_SAMPLED = 16, 16  # at least 16 times as many queries; no sample of fewer than 16
 _OFTEN = 0.95  # share of the queries that the first heaps should suffice for
 _COPIED_BYTES = 1 << 26  # of queries that are searched again
 _BYTES_OF_RESULT = 16
@@ -88,6 +91,7 @@ def within(
     InputError
         If the results do not fit into memory.
     """
+    started = time.perf_counter()
     # no S is as large as the largest number, or the rows would have been refused
     below = min(METRICS[metric_name].rank_distance_beyond(radius), float(np.finfo(np.float64).max))
     of_queries = rows if queries is None else queries
@@ -122,7 +126,7 @@ def within(
         n_again, places = max(n_again, len(left)), places * _MORE_PLACES
     starts, S, indices = found.joined()
     n_queries = of_queries.n_rows
-    report = one_report(reports, sum(report.seconds for report in reports), n_queries * rows.n_rows, n_queries)
+    report = one_report(reports, time.perf_counter() - started, n_queries * rows.n_rows, n_queries)
     notes = report.notes
     if n_again:
         notes = (*notes, f"{counted(n_again, 'query', 'queries')} with more results than expected were searched again")
@@ -145,8 +149,11 @@ def _expected(rows: Rows, queries: Rows, below: float, metric_name: str, radius:
     Counts are heavy-tailed (CIFAR-10 under L1, 100 results in the mean: median 1, 5 % of the queries above 533), so the
     places are those of a quantile. Both affect only speed, unless the estimate is far beyond the free memory.
     """
+    n_sampled = min(_SAMPLED_QUERIES, queries.n_rows // _QUERIES_PER_SAMPLED)
+    if n_sampled < _FEW_SAMPLED:
+        return 1, _PLACES_OF_FEW
     some = _rows_at(rows, evenly_spaced(rows.n_rows, _SAMPLED_ROWS))
-    Q = _rows_at(queries, evenly_spaced(queries.n_rows, _SAMPLED_QUERIES))
+    Q = _rows_at(queries, evenly_spaced(queries.n_rows, n_sampled))
     shares = (matrix.all_pairs(some, Q, metric_name, n_threads=n_threads) < below).mean(axis=1)
     mean, often = float(shares.mean()) * rows.n_rows, float(np.quantile(shares, _OFTEN)) * rows.n_rows
     if not memory.fits(mean * queries.n_rows * _BYTES_OF_RESULT / _CERTAIN):

@@ -41,13 +41,7 @@ FAULTS = [
     ),
     ("_search/radius.py", "within[:, -1] & (not complete)", "within[:, -1] & False", "search/test_radius.py"),
     ("_search/radius.py", "chunk[numbers[first:end] - start]", "chunk[numbers[first:end]]", "search/test_radius.py"),
-    (
-        "_search/brute.py",
-        "self.low_dimensional and not self.by_rows and self.below == np.inf",
-        "self.low_dimensional and not self.by_rows",
-        "search/test_radius.py",
-    ),
-    ("_search/tree.py", "indices_out[None], self.below)", "indices_out[None])", "search/test_radius.py"),
+    ("_search/filter/search.py", "(S, indices, self.below)", "(S, indices)", "search/test_radius.py"),
     (
         "_loops/topk.pxd",
         "for i in range(n // 2 - 1, -1, -1):",

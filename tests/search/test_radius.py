@@ -60,11 +60,11 @@ def test_is_the_plain_version_on_hostile_rows(dtype):
 def test_through_a_tree_and_few_features():
     """Rows of few features take a kernel of their own, which starts from sorted neighbours, and a tree if they are many."""
     rng = np.random.default_rng(0)
-    X, Q = (rng.integers(0, 400, size=(n, 2)).astype(np.float64) for n in (10_500, 20))
+    X, Q = (rng.integers(0, 400, size=(n, 2)).astype(np.float64) for n in (10_500, 8))
     for metric, radius in itertools.product(("l1", "l2"), (0.0, 5.0, 25.0)):
         wanted = reference.radius_neighbors(Q, X, radius, metric)
         paths = set()
-        for algorithm, n in itertools.product(("brute", "filter"), (20, 3)):
+        for algorithm, n in itertools.product(("brute", "filter"), (8, 3)):
             model = NearestNeighbors(metric=metric, algorithm=algorithm, n_jobs=2).fit(X)
             what = f"{metric}, {radius}, {algorithm}"
             assert_same(model.radius_neighbors(Q[:n], radius), [part[:n] for part in wanted], what)
@@ -134,15 +134,15 @@ def test_on_real_data_the_filter_finds_what_brute_force_finds(name, metric, shar
 def test_needs_less_work_than_the_nearest_neighbours_with_as_many_results():
     """Smooth rows with a heavy tail of counts; the threshold of the radius rules rows out from the first row on."""
     rng = np.random.default_rng(4)
-    walks = (np.cumsum(rng.normal(size=(n, 256)), axis=1) * rng.gamma(2.0, 0.5, size=(n, 1)) for n in (6000, 200))
+    walks = (np.cumsum(rng.normal(size=(n, 256)), axis=1) * rng.gamma(2.0, 0.5, size=(n, 1)) for n in (6000, 320))
     X, Q = (np.clip(128 + 2 * walk, 0, 255).astype(np.uint8) for walk in walks)
     model = NearestNeighbors(20, metric="l1", algorithm="filter").fit(X)
     S = fastcls.pairwise_distances(Q, X, "l1")
     model.kneighbors(Q)
     nearest = model.search_report_
-    model.radius_neighbors(Q, np.partition(S.ravel(), 200 * 20)[200 * 20])
+    model.radius_neighbors(Q, np.partition(S.ravel(), 320 * 20)[320 * 20])
     within = model.search_report_
-    assert within.n_results == pytest.approx(200 * 20, rel=0.01)
+    assert within.n_results == pytest.approx(320 * 20, rel=0.01)
     assert within.k > 64
     assert any("searched again" in note for note in within.notes)  # which is counted too
     assert within.pairs < 1.2 * nearest.pairs
@@ -152,23 +152,24 @@ def test_needs_less_work_than_the_nearest_neighbours_with_as_many_results():
 
 
 def test_queries_with_more_results_than_places_are_searched_again(monkeypatch):
-    """Constant rows: 700 equal neighbours for some queries, while most have few."""
+    """Equal rows: 79 neighbours for 4 % of the queries, and none for the others."""
     rng = np.random.default_rng(5)
-    X = rng.integers(0, 255, size=(3000, 40), dtype=np.uint8)
-    X[1000:1700] = 7
-    monkeypatch.setattr(by_radius, "_COPIED_BYTES", 40 * 3)  # three queries at a time
-    for algorithm, cut in itertools.product(("brute", "filter"), (None, 1500)):
+    X = rng.integers(0, 255, size=(2000, 40), dtype=np.uint8)
+    X[1000:1080] = 7
+    monkeypatch.setattr(by_radius, "_COPIED_BYTES", 40 * 30)  # thirty queries at a time
+    for algorithm, cut in (("brute", 1020), ("filter", None), ("filter", 1020)):
         model = NearestNeighbors(metric="l1", algorithm=algorithm).fit(X if cut is None else X[:cut])
         if cut:
             model.partial_fit(X[cut:])
         distances, indices = model.radius_neighbors(None, 0)
-        n_others = [699 if 1000 <= i < 1700 else 0 for i in range(3000)]
-        assert [len(of_row) for of_row in indices] == n_others
-        for i in (1000, 1344, 1699):
-            np.testing.assert_array_equal(indices[i], np.delete(np.arange(1000, 1700), i - 1000))
+        assert [len(of_row) for of_row in indices] == [79 if 1000 <= i < 1080 else 0 for i in range(2000)]
+        for i in (1000, 1044, 1079):
+            np.testing.assert_array_equal(indices[i], np.delete(np.arange(1000, 1080), i - 1000))
             assert not distances[i].any()
-        assert model.search_report_.k == 699
-        assert model.search_report_.n_results == 700 * 699
+        report = model.search_report_
+        assert (report.k, report.n_results) == (79, 80 * 79)
+        assert "80 queries with more results than expected were searched again" in report.notes
+        assert report.pairs == 2080 * 2000
 
 
 def test_empty_results_and_the_rows_themselves():
@@ -231,16 +232,17 @@ def test_refusals(case):
 
 
 def test_results_that_do_not_fit_are_refused_with_their_number(monkeypatch):
+    rows = np.zeros((300, 2))
+    model = NearestNeighbors().fit(rows)
     monkeypatch.setattr(memory, "_SMALL", 0)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 6000.0)  # 40 x 40 x 16 bytes are needed
-    with pytest.raises(InputError, match=r"radius=1 has about 1,600 results .* 6,000 are free: use a smaller rad"):
-        FITTED.radius_neighbors(ROWS, 1)
-    monkeypatch.setattr(by_radius, "_CERTAIN", 1e9)
-    with pytest.raises(InputError, match=r"radius=1 has at least 1,600 results for 40 of 40 queries, of 16 bytes each"):
-        FITTED.radius_neighbors(ROWS, 1)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 60_000.0)  # 300 x 300 x 16 bytes are needed
+    with pytest.raises(InputError, match=r"radius=1 has about 90,000 results .* 60,000 are free: use a smaller radius, or"):
+        model.radius_neighbors(rows, 1)
+    with pytest.raises(InputError, match=r"radius=1 has at least 30,000 results for 100 of 100 queries, of 16 bytes each"):
+        model.radius_neighbors(rows[:100], 1)
+    assert len(model.radius_neighbors(rows[:2], 1)[0][1]) == 300
 
 
-def test_progress_of_results_needs_no_order_of_the_queries():
-    """Queries that need a second search come in between; `_rows_at` takes rows from several chunks."""
+def test_rows_are_taken_from_several_chunks():
     rows = Rows([np.arange(6.0).reshape(3, 2), np.arange(6.0, 10.0).reshape(2, 2)])
     np.testing.assert_array_equal(by_radius._rows_at(rows, np.array([0, 2, 3])), [[0, 1], [4, 5], [6, 7]])
