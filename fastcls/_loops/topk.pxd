@@ -48,7 +48,7 @@ cdef inline void offer(double *S, int64_t *index, Py_ssize_t k, double S_new, in
 cdef inline Py_ssize_t placeholders_last(double *S, int64_t *index, Py_ssize_t k) noexcept nogil:
     """Move the placeholders behind the neighbours, which become a heap of their own; return the number of neighbours.
 
-    Sorting a heap of a thousand placeholders takes longer than a search of as many rows.
+    Then only these have to be sorted: after a search by radius, a heap of a thousand places may hold ten neighbours.
     """
     cdef Py_ssize_t i, n = 0
     cdef double S_placeholder = S[0]

@@ -83,7 +83,8 @@ def duplicates(X: Any, Y: Any = None, radius: float = 0, metric: str = "l2", *, 
         Search for rows of `X` and rows of `Y` that are duplicates of each other, such as training and test rows. None:
         within `X`, every pair once.
     radius : float, default=0
-        0 finds rows that are equal (under "cosine", rows of the same direction too), a larger one near duplicates.
+        0 finds rows that are equal, a larger one near duplicates. Under "cosine", 0 also finds rows of the same direction,
+        as far as rounding allows, but no rows of zeros, which have none.
     metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
     n_jobs : int, optional
         Threads. The answer does not depend on it.
