@@ -30,16 +30,24 @@ LONG_ENOUGH = 0.1
 #: training rows used as queries
 MOST_QUERIES = 4096
 
-#: cost of drawing the report, in units of the figure of folds: without an image shape, and with one; "" is the part that
-#: every report has
-DRAWINGS = {"": (8, 13), "knn": (4, 13), "random_search": (4, 7), "svm": (10, 13), "softmax": (10, 13)}
+#: cost of drawing the report, in units of the figure of folds (counted in calls of functions): without an image shape, and
+#: with one; "" is the page itself
+DRAWINGS = {
+    "": (1, 1),
+    "knn": (5, 16),
+    "random_search": (5, 9),
+    "svm": (8, 12),
+    "softmax": (10, 13),
+    "lecture": (6, 12),
+}
 
 
 def estimate_seconds(dataset: Dataset, options: RunOptions) -> float:
     """Return the seconds that the selected models will take on this data, on this machine, now."""
     X, y = dataset.X, dataset.y
     n_test = 0 if dataset.X_test is None else len(dataset.X_test)
-    seconds = report_seconds(options.models, with_images=dataset.image_shape is not None)
+    parts = (*options.models, *(["lecture"] if options.lecture else []))
+    seconds = report_seconds(parts, with_images=dataset.image_shape is not None)
     if "knn" in options.models:
         seconds += knn_seconds(X, n_test, options)
     if "random_search" in options.models:
@@ -79,7 +87,7 @@ def seconds_of(work: Callable[[int], Any], n_units: int, largest: int | None = N
         n, n_before, seconds_before = min(4 * n, largest), n, seconds
 
 
-def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
+def report_seconds(parts: Iterable[str], *, with_images: bool) -> float:
     """Time one small figure of the report and scale it up to all of them; the data hardly matters."""
     from .. import display
     from .report._figures import draw
@@ -89,7 +97,7 @@ def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
     started = time.perf_counter()
     draw(folds.plot, "")
     draw(folds.plot, "")
-    return (time.perf_counter() - started) / 2 * sum(DRAWINGS[name][with_images] for name in ("", *models))
+    return (time.perf_counter() - started) / 2 * sum(DRAWINGS[name][with_images] for name in ("", *parts))
 
 
 def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
