@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from fastcls.metrics import METRICS, check_magnitude
 from ._draws import mteb_label_draws
 from ._logistic import fit_logistic
 from ._nearest import nearest_by_preset
-from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, KNNPreset, MultilabelPreset, settings_of
+from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, KNNPreset, MultilabelPreset, settings_of
 from ._shards import gather
 from ._validation import are_parts, check_preset_ks, check_shards, published_seed, refuse_label_count
 
@@ -59,7 +59,7 @@ def neighbors_of_labels(
 ) -> ResultTable:
     """`knn_eval` with several labels per row."""
     names = [*(name for name, one in KNN_PRESETS.items() if one.per_class is None), *MULTILABEL_PRESETS]
-    one_of("preset", preset, names, also=" (y has several labels per row)")
+    _check_preset(preset, names)
     labels, n_threads = _checked_labels(y, y_test), threads.effective(n_jobs)
     if preset in MULTILABEL_PRESETS:
         few = MULTILABEL_PRESETS[preset]
@@ -96,7 +96,7 @@ def probe_of_labels(
     progress: Progress | None,
 ) -> ResultTable:
     """`linear_probe` with several labels per row: one logistic regression a label."""
-    one_of("preset", preset, MULTILABEL_PRESETS, also=" (y has several labels per row)")
+    _check_preset(preset, MULTILABEL_PRESETS, "; for a probe on all rows, use scikit-learn's OneVsRestClassifier")
     chosen, labels, n_stopped = MULTILABEL_PRESETS[preset], _checked_labels(y, y_test), 0
     checked = _checked_test(test, labels, "l2")
 
@@ -124,6 +124,14 @@ def probe_of_labels(
         n_fits = counted(chosen.n_draws * len(labels.kept), "fit")
         _add_note(table, f"{n_stopped:,} of {n_fits} stopped after {chosen.max_iter} iterations, as published")
     return table
+
+
+def _check_preset(preset: Any, own: Iterable[str], also: str = "") -> None:
+    if isinstance(preset, str) and preset in {*KNN_PRESETS, *PROBE_PRESETS} - {*own}:
+        raise InputError(
+            f"preset={preset!r} is for one label per row, and y has several: choose one of: {', '.join(own)}{also}"
+        )
+    one_of("preset", preset, own, also=also)
 
 
 def _checked_labels(y: Any, y_test: Any) -> _Labels:
