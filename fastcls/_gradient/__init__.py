@@ -3,6 +3,6 @@
 ``problem.py`` has `LinearProblem`: data, loss, penalty; ``space.py`` is the part of it that needs no rows. ``scaling.py``
 computes mean and scale of the rows. ``prediction.py`` has the scores of rows, and labels and probabilities of many classes.
 ``loops.pyx`` passes over tiles of rows (scores, losses, gradients), ``packed.pyx`` does so for many classes,
-``predict_loops.pyx`` turns such scores into labels and probabilities, ``descent_loops.pyx`` takes steps, ``losses.pxd`` has
-the compiled losses.
+``predict_loops.pyx`` turns such scores into labels and probabilities, ``descent_loops.pyx`` takes steps, ``pair_loops.pyx``
+has the products of vectors for L-BFGS, ``losses.pxd`` the compiled losses.
 """

@@ -184,6 +184,7 @@ class ShardedProblem(LinearProblem):
         wide = wide or (shared.dtype == np.float32 and float(shared.sums(_tasks.count_large)[0]) > 0)
         self.arithmetic = "float64" if wide else "float32"
         self._sample: tuple[np.ndarray, LinearProblem] | None = None
+        self.n_threads = 1  # of what the client computes itself
 
     @property
     def descent(self) -> type[ShardedDescent]:

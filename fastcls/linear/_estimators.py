@@ -74,8 +74,8 @@ class MulticlassSVM(LinearClassifier):
         Largest Euclidean norm of the weights of a class, kept by projection. Works with any penalty; required by "max_norm".
     solver : {"sgd", "gd", "lbfgs", "random_search", "random_local_search"}
         "sgd": minibatches; each epoch visits every row once in a new random order. "gd": all rows in every step. "lbfgs":
-        SciPy's, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's first
-        two ideas.
+        quasi-Newton, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's
+        first two ideas.
     batch_size : int
         Rows per minibatch.
     learning_rate : float or "auto"
@@ -285,8 +285,8 @@ class SoftmaxClassifier(LinearClassifier):
         Largest Euclidean norm of the weights of a class, kept by projection. Works with any penalty; required by "max_norm".
     solver : {"sgd", "gd", "lbfgs", "random_search", "random_local_search"}
         "sgd": minibatches; each epoch visits every row once in a new random order. "gd": all rows in every step. "lbfgs":
-        SciPy's, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's first
-        two ideas.
+        quasi-Newton, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's
+        first two ideas.
     batch_size : int
         Rows per minibatch.
     learning_rate : float or "auto"

@@ -53,8 +53,8 @@ class Checkpoint:
     Notes
     -----
     A resumed training ends with the same bits as one that was never interrupted. Resuming is refused with other data,
-    parameters or initial weights, another version of fastcls, another instruction set (`fastcls.simd.use` selects a lesser
-    one) and, for L-BFGS, another version of SciPy.
+    parameters or initial weights, another version of fastcls, or another instruction set (`fastcls.simd.use` selects a
+    lesser one).
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float = 30.0, *, resume: bool = False):
