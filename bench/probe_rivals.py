@@ -1,10 +1,11 @@
 """The rivals of linear probes with many classes. They run in a separate Python, see probe_speed.py.
 
-    python probe_rivals.py WORK RIVAL THREADS X.npy y.npy     one line of JSON: seconds per unit
+    python probe_rivals.py WORK RIVAL THREADS X.npy y.npy GOAL     one line of JSON: seconds per unit
 
 The objective is that of fastcls without centring: mean softmax loss + alpha sum W^2, the bias not penalised. Rows are
 float32. Units: an iteration of L-BFGS (the difference between a short and a long run, so that starting costs nothing), an
-epoch of SGD with minibatches of 256 rows in random order (median without the first).
+epoch of SGD with minibatches of 256 rows in random order (median without the first), a training by L-BFGS until the loss is
+at most GOAL: iterations of one solver are not worth those of another.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 
 BATCH, ALPHA, RATE = 256, 1e-4, 1e-3
 SHORT, LONG = 2, 7
+MOST_ITERATIONS = 60
 
 
 def per_iteration(run):
@@ -32,6 +34,39 @@ def per_iteration(run):
     return min(found)
 
 
+def until(goal, run):
+    """Seconds until a loss is at most `goal`; `run(n, note)` trains and calls note(loss). The first run warms up."""
+    run(2, lambda loss: None)
+    seen, begun = [], time.perf_counter()
+    run(MOST_ITERATIONS, lambda loss: seen.append((time.perf_counter() - begun, loss)))
+    return next(seconds for seconds, loss in seen if loss <= goal)
+
+
+def sklearn_training(X, y, n_classes, goal):
+    """The fewest iterations that suffice, found by halving; the time of that fit."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    def fit(n):
+        begun = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = LogisticRegression(C=1 / (2 * ALPHA * len(X)), max_iter=n, tol=0).fit(X, y)
+        seconds = time.perf_counter() - begun
+        loss = log_loss(y, model.predict_proba(X).astype(np.float64), labels=np.arange(n_classes))
+        return seconds, loss + ALPHA * float((model.coef_.astype(np.float64) ** 2).sum())
+
+    fit(2)
+    low, high = 4, MOST_ITERATIONS
+    while low < high:
+        middle = (low + high) // 2
+        if fit(middle)[1] <= goal:
+            high = middle
+        else:
+            low = middle + 1
+    return fit(high)[0]
+
+
 def sklearn_lbfgs(X, y, n_classes):
     from sklearn.linear_model import LogisticRegression
 
@@ -43,7 +78,7 @@ def sklearn_lbfgs(X, y, n_classes):
     return per_iteration(run)
 
 
-def numpy_lbfgs(X, y, n_classes):
+def numpy_lbfgs(X, y, n_classes, goal=None):
     """SciPy's L-BFGS on two products of the BLAS and a softmax in place."""
     from scipy.optimize import minimize
 
@@ -70,16 +105,15 @@ def numpy_lbfgs(X, y, n_classes):
         gradient[:, :d] += 2 * ALPHA * W[:, :d]
         return value, gradient.ravel()
 
-    def run(iterations):
-        start = np.zeros(n_classes * (d + 1))
-        minimize(
-            value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations, "gtol": 0, "ftol": 0}
-        )
+    def run(iterations, note=None):
+        start, options = np.zeros(n_classes * (d + 1)), {"maxiter": iterations, "gtol": 0, "ftol": 0}
+        step = note and (lambda intermediate_result: note(intermediate_result.fun))
+        minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", callback=step, options=options)
 
-    return per_iteration(run)
+    return per_iteration(run) if goal is None else until(goal, run)
 
 
-def torch_lbfgs(X, y, n_classes, compiled):
+def torch_lbfgs(X, y, n_classes, compiled, goal=None):
     import torch
 
     rows, labels = torch.from_numpy(X), torch.from_numpy(y)
@@ -90,7 +124,7 @@ def torch_lbfgs(X, y, n_classes, compiled):
 
     loss_of = torch.compile(loss_of) if compiled else loss_of
 
-    def run(iterations):
+    def run(iterations, note=None):
         W = torch.zeros(n_classes, X.shape[1], requires_grad=True)
         b = torch.zeros(n_classes, requires_grad=True)
         solver = torch.optim.LBFGS(
@@ -101,11 +135,13 @@ def torch_lbfgs(X, y, n_classes, compiled):
             solver.zero_grad()
             loss = loss_of(W, b)
             loss.backward()
+            if note:
+                note(loss.item())
             return loss
 
         solver.step(closure)
 
-    return per_iteration(run)
+    return per_iteration(run) if goal is None else until(goal, run)
 
 
 def median_of_epochs(epoch, n=4):
@@ -192,6 +228,10 @@ RIVALS = {
     ("lbfgs", "numpy"): numpy_lbfgs,
     ("lbfgs", "torch"): lambda *data: torch_lbfgs(*data, False),
     ("lbfgs", "torch, compiled"): lambda *data: torch_lbfgs(*data, True),
+    ("training", "scikit-learn"): sklearn_training,
+    ("training", "numpy"): numpy_lbfgs,
+    ("training", "torch"): lambda X, y, n, goal: torch_lbfgs(X, y, n, False, goal),
+    ("training", "torch, compiled"): lambda X, y, n, goal: torch_lbfgs(X, y, n, True, goal),
     ("sgd", "numpy"): numpy_sgd,
     ("sgd", "torch"): lambda *data: torch_sgd(*data, False),
     ("sgd", "torch, compiled"): lambda *data: torch_sgd(*data, True),
@@ -200,14 +240,15 @@ RIVALS = {
 }
 
 
-def main(work, rival, n_threads, X_path, y_path):
+def main(work, rival, n_threads, X_path, y_path, goal):
     """Run one."""
     X, y = np.load(X_path), np.load(y_path)
     if rival.startswith("torch"):
         import torch
 
         torch.set_num_threads(int(n_threads))
-    print(json.dumps({"seconds": RIVALS[work, rival](X, y, int(y.max()) + 1)}))
+    more = (float(goal),) if work == "training" else ()
+    print(json.dumps({"seconds": RIVALS[work, rival](X, y, int(y.max()) + 1, *more)}))
 
 
 if __name__ == "__main__":
