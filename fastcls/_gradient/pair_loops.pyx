@@ -21,11 +21,11 @@ PADDED_TO = BLOCK
 cdef double dot(const float *a, const float *b, Py_ssize_t n) noexcept nogil:
     cdef float sums[LANES]
     cdef double total = 0.0
-    cdef Py_ssize_t block, i, j
-    for block in range(n // BLOCK):
+    cdef Py_ssize_t _block, _i, j
+    for _block in range(n // BLOCK):
         for j in range(LANES):
             sums[j] = 0.0
-        for i in range(BLOCK // LANES):
+        for _i in range(BLOCK // LANES):
             for j in range(LANES):
                 sums[j] += a[j] * b[j]
             a += LANES
@@ -69,7 +69,8 @@ def dots(const float[:, ::1] rows, const int64_t[::1] of, const int64_t[::1] oth
         dots_of_chunk(rows, of, others, i, partial_out)
 
 
-cdef void combine_chunk(const float[:, ::1] rows, const double[::1] factors, Py_ssize_t chunk, double[::1] out) noexcept nogil:
+cdef void combine_chunk(const float[:, ::1] rows, const double[::1] factors, Py_ssize_t chunk,
+                        double[::1] out) noexcept nogil:
     cdef Py_ssize_t start = chunk * CHUNK, end, i, j
     cdef double factor
     cdef const float *row
