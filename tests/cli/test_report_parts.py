@@ -27,7 +27,7 @@ from fastcls._scoring.numbers import Answers, measure
 from fastcls.cli import _linear
 from fastcls.cli._checksum import checksums
 from fastcls.cli._folder import own_files
-from fastcls.cli.report import _data, _errors, _page
+from fastcls.cli.report import _data, _errors, _page, _protocol
 from fastcls.cli.report._page import SECTIONS, render_report
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -255,3 +255,23 @@ def test_a_protocol_has_a_report_with_its_table_and_the_errors_of_its_best_row(h
     assert "The protocol evaluates 4 models on the test rows, as published." in words(section(text, "test_use"))
     assert 'href="models/knn.safetensors"' in section(text, "files")
     assert not section(text, "summary")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        (("k",), [(10, 0.5), (20, 0.75)], "k = 20: test accuracy 75.00 % on 8 test rows."),
+        (("C", "validation"), [(0.125, 0.5, None), (2.0, 0.75, 0.5)], "C = 2: test accuracy 50.00 % on 8 test rows."),
+        (("weight_decay",), [(0.0, 0.5)], "weight decay = 0: test accuracy 50.00 % on 8 test rows."),
+        (("experiment",), [(1, 0.9), ("mean", 0.5)], "mean of the experiments: test accuracy 50.00 % on 8 test rows."),
+        (("metric", "k"), [("l2", 3, 0.5)], "metric l2, k = 3: test accuracy 50.00 % on 8 test rows."),
+        (("model", "setting"), [("SVM", "rate 1, reg 2", 0.5)], "SVM, rate 1, reg 2: test accuracy 50.00 % on 8 test rows."),
+        (("k",), [(10, None)], "No row of the protocol has a test accuracy."),
+    ],
+)
+def test_the_verdict_of_a_protocol_names_its_setting(columns: Any, rows: Any, said: str) -> None:
+    found = [dict(zip((*columns, "top1"), row, strict=True)) for row in rows]
+    protocol = {"rows": found, "columns": [*columns, "top1"], "p_values": [], "settings": {"source": "a paper"}}
+    verdict = _protocol.protocol_verdict({"protocol": protocol, "n_test": 8})
+    assert words(verdict["verdict"]) == said
+    assert verdict["verdict_note"] == "Protocol: a paper."

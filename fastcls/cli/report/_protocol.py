@@ -45,13 +45,9 @@ def protocol_verdict(results: dict[str, Any]) -> dict[str, str]:
     """Return a sentence about the most accurate row, and the source of the protocol."""
     protocol = results["protocol"]
     source = f"Protocol: {protocol['settings']['source']}."
-    known = [row for row in protocol["rows"] if row.get("top1") is not None]
-    if not known:
+    if (best := _best(protocol)) is None:
         return {"verdict": "No row of the protocol has a test accuracy.", "verdict_note": source}
-    best = next((row for row in known if row.get("experiment") == "mean"), None) or max(known, key=lambda row: row["top1"])
-    named = ", ".join(
-        f"{_name(key)} {_value(key, best[key])}" for key in best if key not in HEADINGS and _is_setting(key, best)
-    )
+    named = ", ".join(_setting(key, best[key]) for key in best if _is_setting(key, best))
     bounds = ""
     if best.get("top1_low") is not None:
         bounds = f" (95\u00a0% interval {interval(best['top1_low'], best['top1_high'])}\u00a0%)"
@@ -59,12 +55,24 @@ def protocol_verdict(results: dict[str, Any]) -> dict[str, str]:
     return {"verdict": f"{named}: test accuracy {percent(best['top1'])}{bounds} on {rows}.", "verdict_note": source}
 
 
+def _best(protocol: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the mean over the experiments, or the most accurate row; None if no row was tested."""
+    known = [row for row in protocol["rows"] if row.get("top1") is not None]
+    means = [row for row in known if row.get("experiment") == "mean"]
+    return max(means or known, key=lambda row: row["top1"], default=None)
+
+
 def _is_setting(key: str, row: dict[str, Any]) -> bool:
-    return key not in _SHARES and not is_bound(key, list(row)) and key != "errors" and row[key] is not None
+    named = key in ("k", "C", "weight_decay", "experiment", *_TEXTS)
+    return named and row[key] is not None
 
 
-def _name(key: str) -> str:
-    return "" if key in ("model", "setting") else "k =" if key == "k" else "C =" if key == "C" else HEADINGS.get(key, key)
+def _setting(key: str, value: Any) -> str:
+    if key in ("model", "setting"):
+        return str(value)
+    if key == "experiment":
+        return f"{value} of the experiments" if value == "mean" else f"experiment {value}"
+    return f"{key.replace('_', ' ')} {value}" if key == "metric" else f"{key.replace('_', ' ')} = {_value(key, value)}"
 
 
 def _value(key: str, value: Any) -> str:
@@ -82,8 +90,7 @@ def protocol_table(results: dict[str, Any]) -> dict[str, Any] | None:
     if (protocol := results.get("protocol")) is None:
         return None
     columns = [name for name in protocol["columns"] if not is_bound(name, protocol["columns"])]
-    tested = [row for row in protocol["rows"] if row.get("top1") is not None]
-    best = max(tested, key=lambda row: row["top1"]) if len(tested) > 1 else None
+    best = _best(protocol) if len(protocol["rows"]) > 1 else None
     if results["n_classes"] <= 5:
         columns = [name for name in columns if name != "top5"]  # always 100 %
     rows: list[dict[str, Any]] = [
