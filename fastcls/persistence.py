@@ -5,7 +5,7 @@ A file is data: it can name only an estimator of `PACKAGES`, so loading an untru
 
     format "fastcls"        version "2"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
     params    {"n_neighbors": 5, ...}           parameters of the estimator
-    classes   {"dtype": "<U4", "values": [...]} or null
+    classes   {"dtype": "<U4", "values": [...]} or null; with several labels per row the values of each, 0 and 1
     features  {"n": 3072, "names": [...] or null}
     values    {...}         plain values of the fitted state; of k-NN models also the filter and the files of external rows
     metadata  {...}         given by the caller: image preprocessing, class names, image shape, data set
