@@ -14,8 +14,8 @@ ESTIMATORS = {
     "NearestNeighbors": lambda: fastcls.NearestNeighbors(3, n_jobs=1),
     "NearestClassMean": lambda: fastcls.NearestClassMean(n_jobs=1),
     "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1], ["l1"], cv=2, n_jobs=1, random_state=0),
-    "SoftmaxClassifier": lambda: fastcls.SoftmaxClassifier(max_iter=1, n_jobs=1),
-    "MulticlassSVM": lambda: fastcls.MulticlassSVM(max_iter=1, n_jobs=1),
+    "SoftmaxClassifier": lambda: fastcls.SoftmaxClassifier(alpha=1e-3, max_iter=1, n_jobs=1),
+    "MulticlassSVM": lambda: fastcls.MulticlassSVM(alpha=1e-3, max_iter=1, n_jobs=1),
     "SoftmaxClassifierCV": lambda: fastcls.SoftmaxClassifierCV([1e-3, 1e-2], cv=2, max_iter=1, n_jobs=1),
 }
 ASKED = ("predict", "predict_proba", "decision_function", "kneighbors")

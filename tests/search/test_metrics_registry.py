@@ -27,7 +27,7 @@ def new_metric(request, monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("n_rows", "n_features", "n_queries"), [(12_000, 3, 30), (5_000, 40, 20), (300, 7, 2), (300, 20, 40)]
+    ("n_rows", "n_features", "n_queries"), [(12_000, 3, 12), (5_000, 40, 10), (300, 7, 2), (300, 20, 40)]
 )
 def test_a_new_metric_over_an_existing_sum_gives_the_neighbors_of_its_reference(
     new_metric, dtype, n_rows, n_features, n_queries
