@@ -26,7 +26,8 @@ from fastcls._scoring.intervals import wilson_interval
 from fastcls.cli._folder import _OUR_REPORT
 from fastcls.cli._table import closing_lines
 from fastcls.cli.report._errors import worst_pairs
-from fastcls.cli.report._page import POLICY, render_report, write_report
+from fastcls.cli.report._page import render_report, write_report
+from fastcls.cli.report._render import POLICY
 
 NAMES = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from fastcls._scoring.table import NUMBERS as HEADINGS
 from fastcls._storage.atomic import write_text
 from fastcls.cli._compare_table import as_good, best_of, compared_rows, p_text, verdict
 from fastcls.cli._significance import SIGNIFICANCE_LEVEL
-from fastcls.cli._words import counted, interval, percent, points, seconds
-from fastcls.display import AccuracyDisplay, LabelEfficiencyDisplay, style
+from fastcls.cli._words import counted, interval, pairs, percent, points, seconds
+from fastcls.display import AccuracyDisplay, LabelEfficiencyDisplay
 
 from ._figures import draw
-from ._page import POLICY, pairs
+from ._render import render
 
 _SHOWN_ROWS = 12  # row numbers in a cell
 _NUMBERS = ("top5", "balanced_accuracy", "macro_f1", "average_precision", "log_loss", "calibration_error")
@@ -37,17 +36,7 @@ def write_comparison(results: dict[str, Any], path: Path) -> None:
 
 def render_comparison(results: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def printed(value: Any) -> Any:
-        return value if isinstance(value, Markup) or not isinstance(value, str) else style.clean(value)
-
-    here = files("fastcls.cli.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=printed, trim_blocks=True)
-    template = environment.from_string((here / "comparison.html.j2").read_text(encoding="utf-8"))
-    css = Markup((here / "report.css").read_text(encoding="utf-8"))
-    return template.render(css=css, policy=POLICY, **context(results))
+    return render("comparison.html.j2", context(results))
 
 
 def context(results: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ removes characters that cannot be printed.
 from __future__ import annotations
 
 import shlex
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,8 @@ from ._data import class_table, data_facts, duplicates, files_of
 from ._errors import calibrations, classes, errors
 from ._lecture import lecture
 from ._protocol import protocol_table, protocol_test_use, protocol_title, protocol_verdict
+from ._render import render
 from ._sections import choices, figures
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 SUMMARY_COLUMNS = ("validation accuracy", "test accuracy", "95 % interval", "errors", "fit", "predict")
 SUMMARY_NOTE = (
@@ -46,17 +44,7 @@ def write_report(outcome: Outcome, path: str | Path) -> None:
 
 def render_report(outcome: Outcome) -> str:
     """Return the page as HTML."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def printed(value: Any) -> Any:
-        return value if isinstance(value, Markup) or not isinstance(value, str) else style.clean(value)
-
-    here = files("fastcls.cli.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=printed, trim_blocks=True)
-    template = environment.from_string((here / "report.html.j2").read_text(encoding="utf-8"))
-    css = Markup((here / "report.css").read_text(encoding="utf-8"))
-    return template.render(css=css, policy=POLICY, **context(outcome))
+    return render("report.html.j2", context(outcome))
 
 
 #: id of a section -> its title, in the order of the page; a section without contents is left out
