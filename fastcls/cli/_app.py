@@ -57,7 +57,11 @@ Data = Annotated[
 ]
 Labels = Annotated[
     str | None,
-    typer.Option(metavar="FILE|NAME", help="File (.npy) with the labels, or the name of the array of DATA that has them."),
+    typer.Option(
+        metavar="FILE|NAME",
+        help="File with the labels (.npy, .npz, .csv, .parquet, .safetensors or .txt), or the name of the array of DATA "
+        "that has them.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]
 Ks = Annotated[
@@ -222,7 +226,7 @@ def compare(
     data: Annotated[
         list[str],
         typer.Argument(
-            metavar="DATA...",
+            metavar="DATA",
             help="Two or more files or folders of the same rows, each as PATH or NAME=PATH; whatever fastcls run reads.",
         ),
     ],
@@ -237,7 +241,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Test rows, once for each DATA in the same order (default: hold out a fifth of the rows; see --folds).",
+            help="Test rows of each DATA, in the same order: --test once for each, or with commas (default: hold out a "
+            "fifth of the rows; see --folds).",
         ),
     ] = None,
     test_labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels of the test rows.")] = None,

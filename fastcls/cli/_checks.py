@@ -113,7 +113,7 @@ def parse_options(
     if seed is not None and not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels) and not os.path.exists(data):  # else it may be a name in DATA
-        raise InputError(f"--labels: {absent(labels, 'the .npy file of labels')}")
+        raise InputError(f"--labels: {absent(labels, 'the file of labels')}")
     if preset is not None or probe is not None:
         decided = {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--limit": limit}
         check_protocol(preset, probe, decided)

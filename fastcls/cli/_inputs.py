@@ -32,7 +32,7 @@ from fastcls.datasets import (
     plain_labels,
     polarity_note,
     prepare,
-    read_npy,
+    read_labels,
     scale_note,
     summary_of,
     unreadable,
@@ -269,7 +269,7 @@ def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.n
     refuse_same_file(labels, data)
     if labels is not None and path.suffix.lower() != ".npy":
         X, _ = _read_rows(data, None, progress)
-        y = plain_labels(read_npy(existing_path(labels, wanted="an .npy file of labels")), Path(labels).name)
+        y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), Path(labels).name)
         if len(y) != len(X):
             raise InputError(
                 f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}: give one label "

@@ -133,7 +133,7 @@ def given_labels(labels: Any) -> np.ndarray | None:
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(existing_path(labels, wanted="an .npy file of labels"))
+        return read_labels(existing_path(labels, wanted="a file of labels"))
     return np.asarray(labels)
 
 

@@ -10,6 +10,7 @@ from _command import cli, here, listing, refused
 from _page import words as words_of
 
 from fastcls import datasets, protocols
+from fastcls._scoring import intervals, numbers, pairs
 from fastcls.cli import _compare
 from fastcls.cli._compare_options import parse_n_per_class
 from fastcls.cli._estimate_compare import estimate_parts
@@ -25,7 +26,9 @@ QUICK = ("--preset", "torchgeo-bench")
 
 @pytest.fixture(autouse=True)
 def quick(here, monkeypatch):
-    """No estimate and no figures: tests of their own have them."""
+    """No estimate and no figures, which tests of their own have, and few resamples."""
+    for module in (numbers, pairs):
+        monkeypatch.setattr(module, "resamples", lambda n_rows, n=0: intervals.resamples(n_rows, 40))
     monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, 1.0))
     monkeypatch.setattr(_comparison, "figures", lambda results: [])
 

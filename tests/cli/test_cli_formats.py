@@ -72,7 +72,7 @@ def test_labels_may_be_named(here):  # noqa: F811
     assert "--labels species" in json.loads(Path("fastcls-f/results.json").read_text())["command"]
     other = cli("run", "f.safetensors", "--labels", "specie", "--out", "other")
     assert other.exit_code == 2
-    assert "there is no file or folder 'specie': give an .npy file of labels" in other.stderr.splitlines()[-1]
+    assert "there is no file or folder 'specie': give a file of labels" in other.stderr.splitlines()[-1]
 
 
 def test_labels_may_get_names():
