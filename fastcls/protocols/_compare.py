@@ -30,7 +30,7 @@ from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_pr
 from ._parts import PartsFolder
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import evaluate_probe
-from ._validation import check_per_class
+from ._validation import check_per_class, check_preset_ks
 
 TEST_SIZE = 0.2
 
@@ -204,7 +204,10 @@ class Plan:
         self.truth = truth[self.test_rows]
         if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
             check_two_classes(self.classes)
-        self.n_train = len(self._splits[0][0])
+        self.n_train = min(len(kept) for kept, _ in self._splits)
+        for name in self.protocols:
+            if (chosen := PROTOCOLS[name]).kind == "knn" and chosen.preset.n_draws is None:
+                check_preset_ks(chosen.preset.ks[:1], self.n_train, name)  # refuses too few rows before any work
         self.n_folds = len(self._splits)
         self.checksums: dict[str, str] = {}
         self.parts = self._parts()

@@ -222,6 +222,8 @@ REFUSALS = {
     "no y_test": ((TWO, Y, HELD), {}, "test is given without y_test"),
     "no test": ((TWO, Y, None, Y[:40]), {}, "y_test is given without test"),
     "one class": ((TWO, np.zeros(N)), {"presets": "uni-probe"}, "class"),
+    "k": ((TWO, Y), {"presets": [KNN, "moco"]}, "preset='moco' needs at least 200 training rows, but there are only 192"),
+    "several labels": ((TWO, np.eye(N, 2)), {}, r"one label per row, but has shape \(240, 2\)"),
     "tries": ((TWO, Y), {"n_tries": 0}, "n_tries=0; wanted a whole number"),
     "test_size": ((TWO, Y), {"test_size": 1.5}, "=1.5; wanted a share"),
 }
