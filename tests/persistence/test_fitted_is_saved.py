@@ -15,7 +15,14 @@ X, Y = RNG.integers(0, 9, (60, 4)).astype(np.uint8), np.arange(60) % 3
 Q = RNG.integers(0, 9, (20, 4)).astype(np.uint8)
 
 #: read whenever a k-NN model is used, as in scikit-learn: the file has them as they stand
-READ_WHEN_USED = {"n_neighbors": 2, "weights": "distance", "temperature": 0.5, "tie_break": "nearest", "algorithm": "brute"}
+READ_WHEN_USED = {
+    "n_neighbors": 2,
+    "radius": 2.5,
+    "weights": "distance",
+    "temperature": 0.5,
+    "tie_break": "nearest",
+    "algorithm": "brute",
+}
 #: parameters that no fit reads afterwards, or that belong to the machine
 NO_MATTER = ("n_jobs", "callbacks", "checkpoint", "resume", "client", "n_shards")
 OTHERS = {
@@ -64,7 +71,7 @@ MODELS = (
 
 def answers(model):
     if isinstance(model, fastcls.NearestNeighbors):
-        return [*model.kneighbors(Q)]
+        return [*model.kneighbors(Q), model.radius_neighbors_graph(Q).toarray()]
     found = [model.predict(Q)]
     if hasattr(model, "decision_function"):
         found.append(model.decision_function(Q))

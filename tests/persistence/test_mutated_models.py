@@ -85,7 +85,7 @@ def test_save_refuses_labels_far_wider_than_needed_and_keeps_ordinary_ones(tmp_p
 def test_labels_of_zero_width_strings_are_refused(order):
     bad = np.array([97, 98, 0x110000] * 10, dtype=f"{order}u4").view(f"{order}U1")
     for name in persistence.classes():
-        if name != "NearestNeighbors":
+        if hasattr(persistence._class_of(name), "predict"):
             with pytest.raises(InputError, match="invalid code point 0x110000"):
                 persistence._class_of(name)().fit(rows(n=30), bad)
     for act in (

@@ -18,6 +18,7 @@ SWEEP = {"alphas": [1e-3, 1e-2], "cv": 3, "max_iter": 2, "random_state": 0}
 ESTIMATORS = {
     "KNeighborsClassifier": {"weights": "distance"},
     "KNeighborsClassifierCV": {"ks": [1, 3], "cv": 3},
+    "KNeighborsTransformer": {"mode": "connectivity"},
     "MulticlassSVM": {"max_iter": 2, "random_state": 0},
     "MulticlassSVMCV": SWEEP,
     "NearestClassMean": {},
