@@ -31,7 +31,7 @@ from fastcls._loops.votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, are_classe
 
 cdef extern from "contract.h" nogil:
     enum:
-        FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
+        FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_BF16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
 
 cdef extern from "search/contract.h" nogil:
@@ -40,8 +40,8 @@ cdef extern from "search/contract.h" nogil:
         FASTCLS_BYTE
 
 cdef extern from "search/scalar.h" nogil:
-    widen_fn fastcls_widen[5]
-    Py_ssize_t fastcls_type_bytes[5]
+    widen_fn fastcls_widen[6]
+    Py_ssize_t fastcls_type_bytes[6]
 
 cdef extern from "threads.h" nogil:
     int omp_get_max_threads() noexcept
@@ -51,8 +51,8 @@ cdef extern from "threads.h" nogil:
     Py_ssize_t fastcls_threads_that_start(Py_ssize_t wanted, size_t stack) noexcept
     void fastcls_start_team(int n_threads) noexcept
 
-TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
-         "float64": FASTCLS_F64}
+TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "bfloat16": FASTCLS_BF16,
+         "float32": FASTCLS_F32, "float64": FASTCLS_F64}
 SUMS = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
 PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "max_singles": FASTCLS_MAX_SINGLES,
           "dot_singles": FASTCLS_DOT_SINGLES}

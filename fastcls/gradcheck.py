@@ -23,6 +23,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
 from fastcls._validation.messages import counted, kind
 from fastcls._validation.rows import CheckedRows
+from fastcls._validation.types import as_numbers, widened
 
 __all__ = [
     "ArithmeticReport",
@@ -254,13 +255,24 @@ def _errors_beyond(numerical: np.ndarray, analytic: np.ndarray, allowed: np.ndar
     return np.where(np.isfinite(numerical) & np.isfinite(analytic), errors, np.inf)
 
 
+def _largest_of_features(X: np.ndarray) -> np.ndarray:
+    """The largest absolute value of every feature, float64 (n_features,)."""
+    step = max(1, _BLOCK_VALUES // X.shape[1])
+    largest = np.zeros(X.shape[1])
+    for start in range(0, len(X), step):
+        some = as_numbers(X[start : start + step])
+        low, high = (np.abs(extreme.astype(np.float64)) for extreme in (some.min(axis=0), some.max(axis=0)))
+        largest = np.maximum(largest, np.maximum(low, high))
+    return largest
+
+
 def _centred(problem: LinearProblem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks of the problem's rows: row numbers in X, and (x - center) / scale in float64."""
     numbers = problem.row_numbers(None)[0] if problem.rows is not None else np.arange(problem.n_samples)
     step = max(1, _BLOCK_VALUES // problem.n_features)
     for start in range(0, len(numbers), step):
         some = numbers[start : start + step]
-        Z = (problem.X[some].astype(np.float64) - problem.center) / problem.scale
+        Z = (widened(problem.X[some], np.float64) - problem.center) / problem.scale
         yield some, np.ascontiguousarray(Z)
 
 
@@ -358,7 +370,7 @@ def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
     curvature = problem.loss.curvature(problem.n_classes, **problem.loss_options) * np.sqrt(problem.n_classes)
     moved, summed = np.zeros(W.shape), np.zeros(W.shape)
     for numbers, Z in _centred(problem):
-        X = np.abs(problem.X[numbers].astype(np.float64))
+        X = np.abs(widened(problem.X[numbers], np.float64))
         error = 1.5 * (d + 4) * _UNIT * ((X @ raw.T) + of_center).max(axis=1)
         scores = Z @ W[:, :d].T + (W[:, -1] if problem.fit_intercept else 0.0)
         codes = problem.y[numbers]
@@ -453,8 +465,7 @@ def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
         problem.arithmetic = kept
     eps = 2.0**-24
     raw, _ = problem.to_raw(W)
-    low, high = (np.asarray(extreme, dtype=np.float64) for extreme in (problem.X.min(axis=0), problem.X.max(axis=0)))
-    largest = np.maximum(np.abs(low), np.abs(high)) + np.abs(problem.center)
+    largest = _largest_of_features(problem.X) + np.abs(problem.center)
     of_score = 4 * eps * (np.sqrt(problem.n_features) + 4) * float((np.abs(raw) * largest).sum(axis=1).max())
     options = problem.loss_options
     curvature = 0.0 if problem.loss.segment_degree == 1 else problem.loss.curvature(problem.n_classes, **options)

@@ -40,6 +40,7 @@ AT_HAND = {
             "polars",
             "torch",
             "statsmodels",
+            "ml_dtypes",
         )
     },
 }

@@ -31,7 +31,7 @@ cdef extern from "linear/contract.h" nogil:
         FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_ROWS_AHEAD, FASTCLS_MOST_PRODUCT_ROWS
 
 cdef extern from "search/scalar.h" nogil:
-    const Py_ssize_t fastcls_type_bytes[5]
+    const Py_ssize_t fastcls_type_bytes[6]
 
 cdef enum:
     TILE_ROWS = 256             # upper bound; with 10 classes the slopes take 20 kB

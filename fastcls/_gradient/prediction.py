@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._validation.rows import as_bytes
+from fastcls._validation.rows import as_bytes, storage_of
 
 from . import loops
 from .packed import LEAST_CLASSES, SCORE_BLOCK, softmax_rows
@@ -32,7 +31,7 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
         raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
     weights = np.zeros((n_classes, padded(n_features)))
     weights[:, :n_features] = W
-    data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], loops.REALS["float64"]
+    data, storage, real = as_bytes(X), storage_of(X), loops.REALS["float64"]
     scores = np.empty((len(X), n_classes))
     scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes, n_threads), dtype=np.uint8)
     step = max(1, WORK_PER_CALL // W.size)
@@ -95,7 +94,7 @@ def best_classes(
     weights = np.zeros((len(W), padded(X.shape[1])), dtype=np.float32)
     with np.errstate(under="ignore"):
         weights[:, : X.shape[1]] = W
-    storage, biases = _kernels.TYPES[X.dtype.name], np.ascontiguousarray(b, dtype=np.float64)
+    storage, biases = storage_of(X), np.ascontiguousarray(b, dtype=np.float64)
     scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float32"], 1, len(W), n_threads), dtype=np.uint8)
     step, n_threads = max(1, WORK_PER_CALL // W.size), threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):

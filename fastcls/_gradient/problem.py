@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastcls import _kernels
 from fastcls._runtime import threads
 from fastcls._storage.digest import digest
 from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import check_sample_weight, counted_rows
-from fastcls._validation.rows import CheckedRows, as_bytes, check_rows
+from fastcls._validation.rows import CheckedRows, as_bytes, check_rows, storage_of
+from fastcls._validation.types import BFLOAT16, largest_magnitude
 
 from . import loops
 from .prediction import WORK_PER_CALL, linear_scores
@@ -34,7 +34,7 @@ _LARGEST_SINGLE = 1e18  # above this, products of float32 could overflow
 
 def has_large(X: np.ndarray) -> bool:
     """Whether products of these rows could overflow float32."""
-    return X.dtype == np.float32 and max(float(X.max(initial=0)), -float(X.min(initial=0))) > _LARGEST_SINGLE
+    return X.dtype in (np.float32, BFLOAT16) and largest_magnitude(X) > _LARGEST_SINGLE
 
 
 def _private(numbers: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ class LinearProblem(WeightSpace):
     Parameters
     ----------
     X : array (n_samples, n_features)
-        uint8, int8, float16, float32 or float64; referenced, not copied, if C-contiguous.
+        uint8, int8, float16, bfloat16, float32 or float64; referenced, not copied, if C-contiguous.
     y : array (n_samples,) of integer class codes
     loss : str
         A name of ``fastcls.losses.LOSSES``.
@@ -77,8 +77,8 @@ class LinearProblem(WeightSpace):
         True, as on the lecture's slides: the penalty includes the bias column of W. The estimators use False.
     arithmetic : {"float32", "float64"}, optional
         Arithmetic of the gradient's sums over features and over the rows of a tile. Tiles are added in float64, and values
-        without a gradient are computed in float64. By default float64 for float64 data, for float32 data with values above
-        1e18, and if the center is more than 100 scales from 0; otherwise float32.
+        without a gradient are computed in float64. By default float64 for float64 data, for float32 and bfloat16 data with
+        values above 1e18, and if the center is more than 100 scales from 0; otherwise float32.
     n_jobs : int, optional
         Threads; the result is the same, bit for bit, for any number.
     **options
@@ -214,7 +214,7 @@ class LinearProblem(WeightSpace):
         uint8 array (n_bytes,)
         """
         n_columns = n_models * self.n_classes if n_columns is None else n_columns
-        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[arithmetic or self.arithmetic]
+        storage, real = storage_of(self.X), loops.REALS[arithmetic or self.arithmetic]
         size = loops.scratch_size(self.n_features, storage, real, n_models, n_columns, self.n_threads)
         return np.empty(size, dtype=np.uint8)
 
@@ -229,7 +229,7 @@ class LinearProblem(WeightSpace):
         -------
         int
         """
-        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[self.arithmetic]
+        storage, real = storage_of(self.X), loops.REALS[self.arithmetic]
         return loops.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
 
     def row_numbers(self, rows: Any) -> tuple[np.ndarray, int]:
@@ -296,7 +296,7 @@ class LinearProblem(WeightSpace):
         scratch = self.scratch(n_models, weights.dtype.name, len(weights))
         code = self.loss.code if loss_code is None else loss_code
         n_threads = threads.limit_by_work(self.n_threads, n * weights.size)
-        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[weights.dtype.name]
+        storage, real = storage_of(self.X), loops.REALS[weights.dtype.name]
         tile = loops.tile_rows_of(self.n_features, storage, real, n_models, len(weights))
         for chunk in self._chunks(n, len(weights), tile):
             loops.loss_gradient(

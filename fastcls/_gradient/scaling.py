@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from fastcls import _kernels
 from fastcls._validation.errors import InputError
-from fastcls._validation.rows import as_bytes
+from fastcls._validation.rows import as_bytes, storage_of
+from fastcls._validation.types import as_numbers
 
 from . import loops
 from .space import padded
@@ -23,7 +23,7 @@ def _chunks(X: np.ndarray):
 
 def feature_sums(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndarray:
     """Weighted sum of every feature, (n_features,); weights (n_rows,), or of length 0 for 1 each."""
-    storage = _kernels.TYPES[X.dtype.name]
+    storage = storage_of(X)
     sums = np.zeros((1, padded(X.shape[1])))
     scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float64"], 1, 1, n_threads), dtype=np.uint8)
     for chunk in _chunks(X):
@@ -42,7 +42,7 @@ def squared_distances(X: np.ndarray, center: np.ndarray, n_threads: int) -> np.n
     padded_center[: X.shape[1]] = center
     squares = np.empty(len(X))
     for chunk in _chunks(X):
-        loops.squared_distances(as_bytes(X[chunk]), _kernels.TYPES[X.dtype.name], padded_center, squares[chunk], n_threads)
+        loops.squared_distances(as_bytes(X[chunk]), storage_of(X), padded_center, squares[chunk], n_threads)
     return squares
 
 
@@ -77,8 +77,8 @@ def center_and_scale(
 def _rows_differ(X: np.ndarray, weights: np.ndarray) -> bool:
     """Whether two rows of weight above 0 differ: squares that underflow do not show it."""
     counts = weights > 0 if len(weights) else np.ones(len(X), dtype=bool)
-    first = X[counts.argmax()]
-    return any(bool(np.any((X[chunk] != first).any(axis=1) & counts[chunk])) for chunk in _chunks(X))
+    first = as_numbers(X[counts.argmax()])
+    return any(bool(np.any((as_numbers(X[chunk]) != first).any(axis=1) & counts[chunk])) for chunk in _chunks(X))
 
 
 def _too_alike(rms: str, why: str, dtype: np.dtype) -> InputError:

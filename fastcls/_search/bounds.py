@@ -25,6 +25,7 @@ import numpy as np
 from fastcls import _kernels
 from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
+from fastcls._validation.types import is_floating, narrowed, widened
 
 _U = 2.0**-24  # half a unit in the last place of a single, relative
 _TINY = 2.0**-126  # a single smaller than this may be flushed to zero
@@ -88,21 +89,22 @@ def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
     Any center is correct; a good one makes the bound tight. Zero keeps singles exact, so it is the default.
     """
     zero = np.zeros(rows.shape[1], dtype=rows.dtype)
-    if rows.dtype.kind != "f" or bounds == "cosine":
+    if not is_floating(rows.dtype) or bounds == "cosine":
         return zero
-    some = np.asarray(spaced(rows, 256), dtype=np.float64)
+    some = widened(spaced(rows, 256), np.float64)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean = some.mean(axis=0)
         far = np.sum(mean * mean) > np.mean(np.sum((some - mean) ** 2, axis=1))
-        center = mean.astype(rows.dtype)
-    return center if far and np.isfinite(center).all() else zero
+        center = narrowed(mean, rows.dtype)
+    return center if far and np.isfinite(widened(center)).all() else zero
 
 
 def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statistics:
     """Sums and squares of the rows, for `terms`."""
-    if rows.dtype.kind == "f":
+    if is_floating(rows.dtype):
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            signed = _to_point(rows, "dot", np.ones_like(center), n_threads) - fsum(center.tolist())
+            ones = narrowed(np.ones(len(center)), center.dtype)
+            signed = _to_point(rows, "dot", ones, n_threads) - fsum(widened(center, np.float64).tolist())
             return Statistics(
                 center, _to_point(rows, "l1", center, n_threads), _to_point(rows, "sql2", center, n_threads), signed
             )
@@ -113,7 +115,7 @@ def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statisti
 
 def panel_of(bounds: str, dtype: np.dtype) -> str:
     """The panel kernel that these bounds need for rows of this dtype."""
-    if dtype.kind == "f":
+    if is_floating(dtype):
         return "max_singles" if bounds == "l1" else "dot_singles"
     return "l1_bytes" if bounds == "l1" else "dot_bytes"
 
@@ -132,7 +134,7 @@ def terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: S
     largest : float
         The largest norm of all training rows (`Statistics.largest_norm`): the same for every chunk.
     """
-    if dtype.kind != "f":
+    if not is_floating(dtype):
         return _byte_terms(bounds, panel, dtype, queries, rows)
     return _float_terms(bounds, queries, rows, largest)
 
@@ -185,7 +187,7 @@ def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: fl
     roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those of two packed values
     gamma = roundings / (1.0 - roundings) + _RESERVE
     flushed = 4.0 * n_features * _TINY
-    center = np.asarray(rows.center, dtype=np.float64)
+    center = widened(rows.center, np.float64)
     if bounds == "l1":
         of_queries, of_rows = s * queries.sums, s * rows.sums
         drift = (n_features / 8 + 8) * _UNIT * s * float(np.abs(center).sum())

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime.pacing import ChunkSize
+from fastcls._validation.types import is_floating
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
@@ -84,7 +85,7 @@ class Search:
         rows = self.rows
         if self.metric.bounds is None or dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
             return None
-        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.typical * _BOUND_GAIN > rows.n_rows):
+        if is_floating(dtype) and (rows.n_features < _LEAST_FEATURES_BOUND or self.typical * _BOUND_GAIN > rows.n_rows):
             return None
         self.panel_name = _bounds.panel_of(self.metric.bounds, dtype)
         panel = _kernels.PANELS[self.panel_name]
@@ -105,7 +106,7 @@ class Search:
         shape = _kernels.panel_shape(self.panel)
         assert shape is not None
         queries, self.per_tile, step = shape
-        n_features, bytes_each = self.rows.n_features, 4 if self.rows.dtype.kind == "f" else 1
+        n_features, bytes_each = self.rows.n_features, 4 if is_floating(self.rows.dtype) else 1
         self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
         packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)

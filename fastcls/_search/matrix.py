@@ -13,6 +13,7 @@ import numpy as np
 from fastcls import _kernels
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import ChunkSize
+from fastcls._validation.types import as_numbers, is_floating
 from fastcls.metrics import METRICS, Metric
 
 from . import bounds, tiles
@@ -32,7 +33,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     metric = METRICS[metric_name]
     n_threads = threads.limit_by_work(n_threads, Q.size * len(rows))
     many = len(Q) >= _LEAST_QUERIES and metric.family is not None  # other sums have pair functions and nothing faster
-    if many and "f" in (Q.dtype.kind, rows.dtype.kind):
+    if many and (is_floating(Q.dtype) or is_floating(rows.dtype)):
         pixels = _pixels(Q)
         of_rows = None if pixels is None else _pixels(rows)
         if pixels is not None and of_rows is not None:
@@ -67,7 +68,7 @@ def _pixels(rows: np.ndarray) -> np.ndarray | None:
     found = np.empty(rows.shape, dtype=np.uint8)
     step = max(1, _PIXELS_AT_ONCE // rows.shape[1])
     for start in range(0, len(rows), step):
-        block = rows[start : start + step]
+        block = as_numbers(rows[start : start + step])
         if block.min() < 0 or block.max() > 255 or np.signbit(block).any():
             return None
         found[start : start + step] = block

@@ -15,6 +15,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, reason
+from fastcls._validation.types import BFLOAT16, is_floating, widened
 from fastcls.metrics import METRICS
 
 from . import brute
@@ -175,6 +176,7 @@ def search_chunks(
         The generator's return value: ``report = yield from search_chunks(...)``.
     """
     started = time.perf_counter()
+    queries = _like(rows, queries)
     of_queries = rows if queries is None else queries
     n_queries = of_queries.n_rows
     n_threads = threads.limit_by_work(n_threads, n_queries * rows.n_rows * rows.n_features)
@@ -221,7 +223,7 @@ def search_chunks(
             yield some, S[place], indices[place]
     why = _why_brute(rows, metric_name, typical) if algorithm != "brute" and prepared is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
-    whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
+    whole_numbers = of_queries.dtype == rows.dtype and not is_floating(rows.dtype)
     reports = [run.report() for run in runs]
     return SearchReport(
         path=" then ".join(one.path for one in reports),
@@ -246,6 +248,14 @@ def search_chunks(
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=tuple(notes),
     )
+
+
+def _like(rows: Rows, queries: Rows | None) -> Rows | None:
+    """The queries; bfloat16 in the wider type of the rows, because the fast kernels read pairs of one type."""
+    if queries is None or queries.dtype != BFLOAT16 or rows.dtype not in (np.float32, np.float64):
+        return queries
+    note = f"bfloat16 queries converted to {rows.dtype}, the type of the training rows; no value changes"
+    return Rows([widened(chunk, rows.dtype) for chunk in queries.chunks], queries.copied_bytes, (*queries.notes, note))
 
 
 def _check_found(S: np.ndarray, k: int) -> None:

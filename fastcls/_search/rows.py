@@ -10,6 +10,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._validation.rows import CheckedRows, as_bytes, storage_of
+from fastcls._validation.types import is_zero, name_of
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
@@ -27,7 +28,7 @@ class Rows:
     Attributes
     ----------
     chunks : list of ndarray of shape (n_rows_of_chunk, n_features)
-        C-contiguous, all of one dtype; memory maps stay on disk.
+        C-contiguous, all of one dtype, a stored type of `_validation/types.py`; memory maps stay on disk.
     copied_bytes : int
         Bytes that validation had to copy for that.
     notes : tuple of str
@@ -147,14 +148,9 @@ def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarr
     """Squared L2 norm of every row in the arithmetic of its dot products (a key of `_kernels.TYPES`): float64 (n_rows,)."""
     out = np.empty(len(rows))
     storage, wanted = storage_of(rows), _kernels.TYPES[arithmetic]
-    scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
+    scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else rows.shape[1]))
     _kernels.squared_norms(as_bytes(rows), storage, wanted, out, scratch, n_threads)
     return out
-
-
-def is_zero(rows: np.ndarray) -> np.ndarray:
-    """Whether all values of a row are 0: uint8 (n_rows,), 1 or 0."""
-    return np.logical_not(rows.any(axis=1)).astype(np.uint8)
 
 
 @dataclass
@@ -175,4 +171,4 @@ def norms_for(metric: Metric, Q: np.ndarray, rows: Rows, arithmetic: str, n_thre
     if not metric.needs_norms:
         return Norms()
     chunks = rows.norms(arithmetic, n_threads)
-    return Norms(squared_norms(Q, arithmetic, n_threads), is_zero(Q), chunks)
+    return Norms(squared_norms(Q, arithmetic, n_threads), is_zero(Q).astype(np.uint8), chunks)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcls import _kernels
+from fastcls._validation.types import name_of, type_of
 
 FIRST_CHUNK = 8_000_000  # features of pairs per thread: about 50 ms of the slowest tile, before any chunk is timed
 _QUERIES_PER_TILE = 32  # they share rows while these are in the cache
@@ -15,7 +16,7 @@ _TILE_BYTES = 1 << 16  # the rows of a tile are read once per query, so they mus
 
 def arithmetic_of(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
     """The type that a pair function reads: the type of the rows if both agree, else float64, converted tile by tile."""
-    return Q_dtype.name if Q_dtype == X_dtype else "float64"
+    return name_of(Q_dtype) if Q_dtype == X_dtype else "float64"
 
 
 def aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
@@ -36,8 +37,9 @@ class PairwiseTile:
 
     @classmethod
     def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> PairwiseTile:
-        widened = any(dtype != np.dtype(arithmetic) for dtype in dtypes)
-        fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
+        read = type_of(arithmetic)
+        widened = any(dtype != read for dtype in dtypes)
+        fit = max(1, _TILE_BYTES // (n_features * read.itemsize))
         queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
         rows = min(max(fit, 1 if widened else 4), 256)
         size = _kernels.scratch_size(n_features if widened else 0, queries, rows)

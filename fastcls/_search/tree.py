@@ -39,6 +39,7 @@ import numpy as np
 from fastcls import _kernels
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import ChunkSize
+from fastcls._validation.types import is_floating
 from fastcls.metrics import Metric
 
 from . import tree_loops
@@ -182,7 +183,7 @@ class Tree:
 def brute_cost(rows: Rows, k: int) -> float:
     """Approximate nanoseconds per pair of brute force."""
     d = rows.n_features
-    if rows.dtype.kind != "f":
+    if not is_floating(rows.dtype):
         return 0.25 if d <= 3 else 0.55
     if k > _KEPT_IN_ORDER:
         return 5.0 if d == 8 else 20.0

@@ -25,8 +25,8 @@ cdef extern from "contract.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
 
 cdef extern from "search/scalar.h" nogil:
-    widen_fn fastcls_widen[5]
-    Py_ssize_t fastcls_type_bytes[5]
+    widen_fn fastcls_widen[6]
+    Py_ssize_t fastcls_type_bytes[6]
     void prefetch "FASTCLS_PREFETCH"(const void *address)
 
 cdef enum:

@@ -32,7 +32,7 @@
 #define FASTCLS_JOIN(a, b) FASTCLS_JOIN_(a, b)
 
 /* Storage types of rows, and the sums over features from which metrics are computed. _kernels.pyx names these numbers. */
-enum { FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64, FASTCLS_N_TYPES };
+enum { FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_BF16, FASTCLS_F32, FASTCLS_F64, FASTCLS_N_TYPES };
 enum { FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT, FASTCLS_N_SUMS };
 
 #endif

@@ -34,7 +34,7 @@ cdef extern from "search/contract.h" nogil:
         Panel panels[4]
         select_fn select
         low_dimensional_fn low_dimensional
-        pair_fn pairs[3][5]
+        pair_fn pairs[3][6]
         eight_fn eight
 
 cdef extern from "filter/contract.h" nogil:
@@ -101,15 +101,15 @@ cdef extern from "linear/contract.h" nogil:
     ctypedef struct LinearKernels "fastcls_linear":
         int score_rows
         int columns
-        scores_fn scores[5][2]
-        gradient_fn gradient[5][2]
-        squares_fn squares[5]
+        scores_fn scores[6][2]
+        gradient_fn gradient[6][2]
+        squares_fn squares[6]
         descend_fn descend[2]
         add_fn add[2]
         int product_rows
         int panel[2]
         product_fn product[2]
-        panels_fn panels[5][2]
+        panels_fn panels[6][2]
         turn_fn turn[2]
         softmax_fn softmax[2]
         best_fn best

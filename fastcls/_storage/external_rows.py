@@ -17,6 +17,7 @@ import numpy as np
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
+from fastcls._validation.types import is_aligned, name_of
 
 
 class RowsFileError(InputError):
@@ -120,6 +121,6 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
             f"the file of a model's rows, {quoted(path)}, cannot be opened: {reason(error)}; put it into the folder of "
             "the model, which was saved with rows='external'"
         ) from None
-    if not rows.flags.aligned:
-        raise ValueError(f"its rows begin at byte {offset} of {quoted(name)}, which is not aligned for {dtype}")
+    if not is_aligned(rows):
+        raise ValueError(f"its rows begin at byte {offset} of {quoted(name)}, which is not aligned for {name_of(dtype)}")
     return rows

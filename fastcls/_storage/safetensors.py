@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import safetensors
+from numpy.typing import DTypeLike
 
-from fastcls._runtime import memory
-from fastcls._validation.containers import from_bfloat16
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, quoted, reason
 from fastcls._validation.paths import check_path
+from fastcls._validation.types import BFLOAT16, is_aligned, name_of
 
 from .digest import chunks, digest, hashing
 
@@ -31,10 +31,11 @@ from .digest import chunks, digest, hashing
 MAPPED_FROM_BYTES = 1 << 20
 
 #: Array types that a file may contain, by their name in safetensors.
-_DTYPES = {
+_DTYPES: dict[str, DTypeLike] = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
+    "BF16": BFLOAT16,
     "I64": "<i8",
     "I32": "<i4",
     "I16": "<i2",
@@ -136,7 +137,7 @@ def _mapped(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Callable[[Map
 
 
 class Tensors(Mapping[str, np.ndarray]):
-    """The arrays of any safetensors file, as views of one read-only memory map; BF16 is converted to float32.
+    """The arrays of any safetensors file, as views of one read-only memory map; BF16 as `types.BFLOAT16`.
 
     Attributes
     ----------
@@ -162,14 +163,10 @@ class Tensors(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._described[name]
-        if entry["dtype"] == "BF16":
-            if not memory.fits(2 * self._bytes_of(entry).nbytes):
-                raise InputError(f"the tensor {quoted(name)} of {quoted(self.path)} does not fit into memory as float32")
-            return from_bfloat16(self._bytes_of(entry)).reshape(entry["shape"])
         if entry["dtype"] not in _DTYPES:
             raise InputError(
                 f"the tensor {quoted(name)} of {quoted(self.path)} has the type {quoted(entry['dtype'])}: save it as one of "
-                f"{', '.join((*_DTYPES, 'BF16'))}"
+                f"{', '.join(_DTYPES)}"
             )
         return self._bytes_of(entry).view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
@@ -221,7 +218,7 @@ class Arrays(Mapping[str, np.ndarray]):
 
     @staticmethod
     def _stays(mapped: np.ndarray) -> bool:
-        return bool(mapped.nbytes >= MAPPED_FROM_BYTES and mapped.flags.aligned and mapped.dtype.isnative)
+        return bool(mapped.nbytes >= MAPPED_FROM_BYTES and is_aligned(mapped) and mapped.dtype.isnative)
 
 
 def expect(
@@ -235,7 +232,7 @@ def expect(
     fits = array.ndim == len(shape) and all(
         size == wanted if wanted is not None else size > 0 for size, wanted in zip(array.shape, shape, strict=True)
     )
-    if not fits or array.dtype.name not in dtypes:
+    if not fits or name_of(array.dtype) not in dtypes:
         sizes = "x".join("n" if size is None else str(size) for size in shape)
-        raise ValueError(f"array {name} is {array.dtype} {array.shape}, expected {' or '.join(dtypes)} {sizes}")
+        raise ValueError(f"array {name} is {name_of(array.dtype)} {array.shape}, expected {' or '.join(dtypes)} {sizes}")
     return array

@@ -70,7 +70,11 @@ def refuse_masked(given: Any, name: str) -> None:
 def as_floats(name: str, given: Any) -> np.ndarray:
     """An array of real numbers as float64."""
     refuse_masked(given, name)
-    found = np.asarray(given)
+    try:
+        found = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{name} cannot be read by NumPy ({why}): pass an array of real numbers") from None
     try:
         if found.dtype.kind == "c":
             raise TypeError("they are complex")

@@ -19,18 +19,18 @@ from sklearn.utils.validation import column_or_1d
 from .base import is_missing, refuse_masked
 from .errors import InputError, InputTypeError
 from .messages import counted, kind, quoted, quoted_list, reason
+from .types import BFLOAT16, STORED_TYPES, as_numbers, name_of
 
 _SEVERAL = (
     "several labels per row need fastcls.KNeighborsClassifier, or scikit-learn's OneVsRestClassifier around a classifier"
 )
-STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _MOST_EXACT = 2**53  # float64 holds every whole number up to here
 
 
 def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows as a two-dimensional array of a stored type in native byte order, and notes of conversions.
 
-    uint8, int8, float16, float32 and float64 are kept; other integers, booleans and Python numbers are converted to float64.
+    uint8, int8, float16, bfloat16, float32 and float64 are kept. Other integers, booleans and Python numbers become float64.
 
     Raises
     ------
@@ -43,15 +43,14 @@ def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         return _of_columns(X, columns, name)
     given = _array_of(X, name)
     _refuse_other_than_table(given, name)
-    came = "bfloat16" if is_bfloat16(X) else given.dtype.newbyteorder("=").name
     if isinstance(X, (list, tuple)) and given.dtype == np.float64 and given.size:
         _refuse_lost_digits(X, given, name)
     rows = _as_stored(given, name)
-    return rows, _note(name, {came}, rows.dtype)
+    return rows, _note(name, {name_of(given.dtype)}, rows.dtype)
 
 
 def read_array(X: Any, name: str) -> np.ndarray:
-    """An array of numbers of any shape, such as images in memory; only Python objects are converted.
+    """An array of numbers of any shape, such as images in memory; only Python objects and rare types are converted.
 
     Raises
     ------
@@ -67,15 +66,17 @@ def read_array(X: Any, name: str) -> np.ndarray:
         return _of_objects(array.reshape(len(array), -1), name).reshape(array.shape)
     if array.dtype.kind in "OUST":
         _refuse_other_than_table(array, name)
+    if array.dtype.name == "bfloat16":
+        return array.view(BFLOAT16)
     return array.astype(np.float32) if _is_extension_float(array.dtype) else array
 
 
 def _note(name: str, came: set[str], dtype: np.dtype) -> tuple[str, ...]:
     """One sentence on the conversion of types, if any; for a list of Python numbers NumPy chooses the type."""
-    if came <= {dtype.name}:
+    if came <= {name_of(dtype)}:
         return ()
     kept = " (uint8 and int8 are kept as they are)" if dtype == np.float64 else ""
-    return (f"{name}: {' and '.join(sorted(came))} converted to {dtype.name}{kept}",)
+    return (f"{name}: {' and '.join(sorted(came))} converted to {name_of(dtype)}{kept}",)
 
 
 def _refuse_unreadable(X: Any, name: str) -> None:
@@ -107,33 +108,23 @@ def _refuse_unreadable(X: Any, name: str) -> None:
     refuse_masked(X, name)
 
 
-def is_bfloat16(X: Any) -> bool:
-    """Whether X is an array or a tensor of bfloat16, a type that NumPy does not have."""
-    return str(getattr(X, "dtype", "")).endswith("bfloat16")
-
-
-def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """The float32 values of bfloat16, which is their upper half; exact."""
-    wide = np.asarray(bits).view(np.uint16).astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
-
-
 def _array_of(X: Any, name: str) -> np.ndarray:
-    """X as a NumPy array, without conversion of its type, except that a tensor of bfloat16 becomes float32.
+    """X as a NumPy array, without conversion of its type; that of a tensor of bfloat16 is `BFLOAT16`.
 
     A tensor that requires a gradient is read without it. Memory is shared wherever X allows.
     """
     try:
         if getattr(X, "requires_grad", False) is True and hasattr(X, "detach"):
             X = X.detach()
-        if is_bfloat16(X) and type(X).__module__.split(".")[0] == "torch":
-            return from_bfloat16(np.asarray(X.contiguous().view(sys.modules["torch"].int16)))
+        if str(getattr(X, "dtype", "")) == "torch.bfloat16":
+            return np.asarray(X.view(sys.modules["torch"].int16)).view(BFLOAT16)
+        if isinstance(X, (list, tuple)) and X and _is_tensor(X[0]):
+            return np.stack([_array_of(row, name) for row in X])
         if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
             if X.__dlpack_device__()[0] != 1:
                 raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first")
             return np.from_dlpack(X)
-        found = X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
+        return X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
     except InputError:
         raise
     except ValueError as error:
@@ -147,14 +138,24 @@ def _array_of(X: Any, name: str) -> np.ndarray:
         raise InputError(
             f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}"
         ) from None
-    if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
-        try:
-            return np.stack([_array_of(row, name) for row in X])
-        except ValueError:
-            raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length"
-            ) from None
-    return found
+
+
+def _is_tensor(X: Any) -> bool:
+    """Whether X is a tensor of another package, which NumPy would read value by value from a list."""
+    return hasattr(X, "__dlpack__") and not isinstance(X, (np.ndarray, np.generic))
+
+
+def is_memory_of(X: Any, rows: np.ndarray) -> bool:
+    """Whether rows that were read from X are its own memory and no copy; also if that is unknown."""
+    if isinstance(X, np.ndarray):
+        return bool(np.may_share_memory(rows, X))
+    if isinstance(X, (list, tuple)):
+        return False
+    try:
+        some = X.iloc[:1] if hasattr(X, "iloc") else X[:1] if hasattr(X, "__getitem__") else X
+        return bool(np.may_share_memory(rows, read_rows(some, "X")[0]))
+    except Exception:  # of a container of another package
+        return True
 
 
 def _refuse_other_than_table(array: np.ndarray, name: str) -> None:
@@ -199,8 +200,10 @@ def _is_extension_float(dtype: np.dtype) -> bool:
 
 def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
     """The same values in a stored type."""
+    if array.dtype.name == "bfloat16":  # of ml_dtypes
+        array = array.view(BFLOAT16)
     dtype = array.dtype
-    if dtype.name in STORED_TYPES:
+    if name_of(dtype) in STORED_TYPES:
         return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
     if _is_extension_float(dtype) and "complex" not in dtype.name:
         return array.astype(np.float32)
@@ -354,6 +357,7 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
             f"{name} has bytes, such as {y.tolist()[:1]}; wanted text or "
             f"numbers: decode them first (np.char.decode({name}, 'utf-8'))"
         )
+    y = as_numbers(y)
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":

@@ -14,15 +14,16 @@ from sklearn.utils.validation import validate_data
 
 from fastcls import _kernels
 
-from .containers import STORED_TYPES, read_rows
+from .containers import is_memory_of, read_rows
 from .errors import InputError
 from .messages import counted
+from .types import BFLOAT16, STORED_TYPES, as_numbers, is_aligned, is_floating, largest_magnitude, name_of, type_of
 
 logger = logging.getLogger("fastcls")
 
 
-_STORED = frozenset(map(np.dtype, STORED_TYPES))
-_STORAGE = {np.dtype(name): number for name, number in _kernels.TYPES.items()}  # faster than by name: dtype.name takes 1 us
+_STORED = frozenset(map(type_of, STORED_TYPES))
+_STORAGE = {type_of(name): number for name, number in _kernels.TYPES.items()}  # faster than by name: dtype.name takes 1 us
 _FINITE_BLOCK_BYTES = 1 << 22
 
 
@@ -33,8 +34,8 @@ class CheckedRows:
     Attributes
     ----------
     rows : ndarray of shape (n_rows, n_features)
-        C-contiguous, aligned uint8, int8, float16, float32 or float64; the user's own memory if it
-        already was.
+        C-contiguous, aligned uint8, int8, float16, bfloat16 (`types.BFLOAT16`), float32 or float64; the user's own memory
+        if it already was.
     copied_bytes : int
         Bytes that were copied.
     notes : tuple of str
@@ -56,25 +57,19 @@ def storage_of(rows: np.ndarray) -> int:
     return _STORAGE[rows.dtype]
 
 
-def _largest_magnitude(block: np.ndarray) -> float:
-    """The largest absolute value; infinity or NaN if there is one."""
-    if block.dtype == np.float16:  # without the sign, float16 is ordered like its bits; NumPy compares it one by one
-        return float((block.view(np.uint16) & 0x7FFF).max().view(np.float16))
-    return max(-float(block.min()), float(block.max()))  # both return NaN if there is one
-
-
 def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, first: int = 0) -> None:
     """Refuse NaN, infinity, and values whose sums could overflow; the message names the first row and column.
 
     `first` is the number of the first row if `rows` is a block of more rows.
     """
-    if rows.dtype.kind != "f":
+    if not is_floating(rows.dtype):
         return
     step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        if np.isfinite(largest := _largest_magnitude(block)) and largest <= max_abs:
+        if np.isfinite(largest := largest_magnitude(block)) and largest <= max_abs:
             continue
+        block = as_numbers(block)
         bad = ~np.isfinite(block)
         if bad.any():
             row, column = np.argwhere(bad)[0]
@@ -97,7 +92,7 @@ def _is_plain(X: Any, estimator: Any) -> bool:
     """
     if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _STORED:
         return False
-    if not (X.flags.c_contiguous and X.flags.aligned):
+    if not (X.flags.c_contiguous and is_aligned(X)):
         return False
     if estimator is None:
         return True
@@ -111,8 +106,8 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, copy: bool = F
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features)
-        uint8, int8, float16, float32 and float64 are kept, and referenced if C-contiguous and aligned. Other integer types
-        and objects are converted to float64.
+        uint8, int8, float16, bfloat16, float32 and float64 are kept, and referenced if C-contiguous and aligned. Other
+        integer types and objects are converted to float64.
     name : str
         Name of the argument in messages.
     estimator : estimator, optional
@@ -134,7 +129,7 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, copy: bool = F
             validate_data(estimator, X if hasattr(X, "columns") else array, reset=False, skip_check_array=True)
         rows = check_array(
             array,
-            dtype=list(STORED_TYPES),
+            dtype=None,  # `read_rows` returns a stored type
             order="C",
             copy=False,
             ensure_all_finite=False,
@@ -144,9 +139,9 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, copy: bool = F
     for note in notes:
         logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
-    if not rows.flags.aligned:  # reading an unaligned float is undefined behaviour in C
+    if not is_aligned(rows):  # reading an unaligned float is undefined behaviour in C
         rows = np.array(rows)
-    shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
+    shared = is_memory_of(X, rows)
     if shared and copy:
         rows, shared = rows.copy(), False
     check_finite(rows, name)
@@ -192,10 +187,10 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
             "the same features, or call fit"
         )
     if rows.dtype != dtype:
+        how = "X.astype(ml_dtypes.bfloat16)" if dtype == BFLOAT16 else f"X.astype({dtype.name!r})"
         raise InputError(
-            f"X is {rows.dtype}, but the rows of {name} are {dtype}: convert X "
-            f"(X.astype({dtype.name!r}), if that loses nothing), "
-            "or fit all rows in one type"
+            f"X is {name_of(rows.dtype)}, but the rows of {name} are {name_of(dtype)}: convert X "
+            f"({how}, if that loses nothing), or fit all rows in one type"
         )
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._runtime.pacing import Progress as Report
+from fastcls._validation.types import name_of
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier, default_epochs
 from fastcls.model_selection import GridEndWarning, MulticlassSVMCV, SoftmaxClassifierCV
 
@@ -83,8 +84,8 @@ def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, n_che
     own = check_arithmetic(LinearProblem(sample, y[rows], **options), W)
     if not own.agrees:
         raise GradientMismatch(
-            f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, but rounding "
-            f"explains only {own.allowed:.1e}; the model was not trained"
+            f"the gradient of {loss} on {name_of(X.dtype)} differs from the float64 one by {own.difference:.1e}, but "
+            f"rounding explains only {own.allowed:.1e}; the model was not trained"
         )
     n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)

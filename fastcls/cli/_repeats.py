@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.messages import counted
+from fastcls._validation.types import as_numbers
 from fastcls.neighbors import KNeighborsClassifier, training_rows
 
 from ..datasets import Dataset
@@ -38,15 +39,16 @@ def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.n
     groups: dict[int, list[_Group]] = {}
 
     def group_of(row: bytes, X_row: np.ndarray) -> _Group | None:
-        return next((group for group in groups.get(hash(row), ()) if np.array_equal(X_test[group.members[0]], X_row)), None)
+        same_hash = groups.get(hash(row), ())
+        return next((group for group in same_hash if np.array_equal(as_numbers(X_test[group.members[0]]), X_row)), None)
 
     for number, row in enumerate(_rows(X_test)):
-        if (group := group_of(row, X_test[number])) is not None:
+        if (group := group_of(row, as_numbers(X_test[number]))) is not None:
             group.members.append(number)
         else:
             groups.setdefault(hash(row), []).append(_Group([number]))
     for number, row in enumerate(_rows(X)):
-        if hash(row) in groups and (group := group_of(row, X[number])) is not None:
+        if hash(row) in groups and (group := group_of(row, as_numbers(X[number]))) is not None:
             group.classes.add(int(y[number]))
     found = [group for chain in groups.values() for group in chain if group.classes]
     return {
@@ -65,7 +67,8 @@ def count_equal(model: Any, X: np.ndarray) -> int:
         return 0
     equal = np.zeros(len(X), dtype=bool)
     for rows in training_rows(model):
-        same_type = X.astype(rows.dtype, copy=False)
+        X = as_numbers(X)
+        same_type = X.astype(as_numbers(rows[:1]).dtype, copy=False)
         places: dict[bytes, list[int]] = {}
         for place, row in enumerate(_rows(same_type)):
             places.setdefault(row, []).append(place)
@@ -78,12 +81,11 @@ def count_equal(model: Any, X: np.ndarray) -> int:
 def _rows(X: np.ndarray) -> Iterator[bytes]:
     """Yield the bytes of each row; equal values have equal bytes."""
     chunk_rows = max(1, _VALUES_AT_ONCE // X.shape[1])
-    width = X.shape[1] * X.dtype.itemsize
     for start in range(0, len(X), chunk_rows):
-        chunk = X[start : start + chunk_rows]
+        chunk = as_numbers(X[start : start + chunk_rows])
         if chunk.dtype.kind == "f":
             chunk = chunk + chunk.dtype.type(0)  # -0.0 becomes 0.0
-        values = chunk.tobytes()
+        values, width = chunk.tobytes(), chunk.shape[1] * chunk.itemsize
         for at in range(0, len(values), width):
             yield values[at : at + width]
 

@@ -19,6 +19,7 @@ from fastcls._runtime.pacing import Progress as Report
 from fastcls._scoring.intervals import mcnemar, wilson_interval
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted_list
+from fastcls._validation.types import name_of
 from fastcls.model_selection import check_folds, check_ks, cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier
 
@@ -173,7 +174,7 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     y_test = test_part(dataset)[1]
     progress.line(
         f"{dataset.name}: {len(dataset.X):,} training and {counted(len(y_test), 'test row')}, "
-        f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
+        f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {name_of(dataset.X.dtype)}), "
         f"{counted(len(dataset.class_names), 'class')}"
     )
     names = np.array(dataset.class_names, dtype=object)

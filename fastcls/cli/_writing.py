@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._gradient.scaling import feature_means
 from fastcls._storage.atomic import write_text
+from fastcls._validation.types import largest_magnitude
 from fastcls.datasets import existing_path, folder_of_data
 
 from ..datasets import Dataset
@@ -30,7 +32,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "test_accuracy": results["models"].get(name, {}).get("test_accuracy"),
         "command": results["command"],
         "split": outcome.split,
-        "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
+        "largest_value": largest_magnitude(dataset.X),
         **means_of(dataset),
         **({} if outcome.test_rows_of is None else {"test_rows_of": outcome.test_rows_of}),
     }
@@ -39,7 +41,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
 def means_of(dataset: Dataset) -> dict[str, float]:
     """Return the mean of the training values and, of images, the means of the darkest and of the brightest."""
     if not dataset.preprocessing:
-        return {"mean_value": float(dataset.X.mean(dtype=np.float64))}
+        return {"mean_value": float(feature_means(dataset.X, np.zeros(0), 1).mean())}
     means = dataset.X.mean(axis=1, dtype=np.float64)
     return {"mean_value": float(means.mean()), "lowest_mean": float(means.min()), "highest_mean": float(means.max())}
 

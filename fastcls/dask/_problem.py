@@ -13,6 +13,7 @@ from fastcls._gradient.scaling import scale_of
 from fastcls._storage.safetensors import expect
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
+from fastcls._validation.types import BFLOAT16
 from fastcls._version import __version__
 from fastcls.optim import State, divergence
 
@@ -181,7 +182,7 @@ class ShardedProblem(LinearProblem):
         self.part = 1 if rows is not None and rows is shared.held_out else 0
         self._set_space(fit_intercept, False, center, scale)
         wide = shared.dtype == np.float64 or self._is_far_out()
-        wide = wide or (shared.dtype == np.float32 and float(shared.sums(_tasks.count_large)[0]) > 0)
+        wide = wide or (shared.dtype in (np.float32, BFLOAT16) and float(shared.sums(_tasks.count_large)[0]) > 0)
         self.arithmetic = "float64" if wide else "float32"
         self._sample: tuple[np.ndarray, LinearProblem] | None = None
         self.n_threads = 1  # of what the client computes itself

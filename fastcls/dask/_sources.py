@@ -17,6 +17,7 @@ from fastcls._storage.external_rows import map_under, offset_in_file
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
 from fastcls._validation.rows import check_finite, check_rows
+from fastcls._validation.types import is_aligned, name_of, type_of
 from fastcls.datasets import read_npy
 
 from ._validation import (
@@ -65,11 +66,11 @@ class FileChunk:
 
     @property
     def nbytes(self) -> int:
-        return self.n_rows * self.n_features * np.dtype(self.dtype).itemsize
+        return self.n_rows * self.n_features * type_of(self.dtype).itemsize
 
     def cut(self, start: int, stop: int) -> FileChunk:
         """Rows start to stop - 1, with their own check."""
-        row_bytes = self.n_features * np.dtype(self.dtype).itemsize
+        row_bytes = self.n_features * type_of(self.dtype).itemsize
         check = self._check_of(self.open()[start:stop])
         return replace(self, offset=self.offset + start * row_bytes, n_rows=stop - start, check=check)
 
@@ -81,7 +82,7 @@ class FileChunk:
                     f"{quoted(self.path)} as seen by {location} is shorter than the file passed: copy the same file there"
                 )
             shape = self.n_rows, self.n_features
-            rows = np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+            rows = np.memmap(self.path, dtype=type_of(self.dtype), mode="r", offset=self.offset, shape=shape)
         except OSError as error:
             raise InputError(
                 f"{location} cannot open {quoted(self.path)} ({reason(error)}): put the file where every worker "
@@ -122,7 +123,7 @@ class ArrayChunk:
 
     @property
     def dtype(self) -> str:
-        return self.rows.dtype.name
+        return name_of(self.rows.dtype)
 
     def cut(self, start: int, stop: int) -> ArrayChunk:
         rows = self.rows[start:stop]
@@ -153,10 +154,10 @@ class BlockChunk:
 
     def open(self, location: str = "this process") -> np.ndarray:
         block = np.asarray(self.block)
-        if block.shape != (self.block_rows, self.n_features) or block.dtype.name != self.dtype:
+        if block.shape != (self.block_rows, self.n_features) or name_of(block.dtype) != self.dtype:
             raise InputError(
-                f"a block of the dask array is {block.dtype} of shape {block.shape}, but the array declares {self.dtype} of "
-                f"shape {self.block_rows, self.n_features}: correct its dtype and chunks"
+                f"a block of the dask array is {name_of(block.dtype)} of shape {block.shape}, but the array declares "
+                f"{self.dtype} of shape {self.block_rows, self.n_features}: correct its dtype and chunks"
             )
         return aligned(block[self.first : self.first + self.n_rows])
 
@@ -183,7 +184,7 @@ class Source:
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(self.chunks[0].dtype)
+        return type_of(self.chunks[0].dtype)
 
     def run(self, start: int, stop: int) -> list[Chunk]:
         """The chunks of rows start to stop - 1."""
@@ -227,7 +228,8 @@ class Source:
 
 def aligned(array: np.ndarray) -> np.ndarray:
     """The array, aligned and contiguous for the compiled loops: one from a message may begin at any byte and is copied."""
-    return np.require(array, requirements=("C", "A"))
+    array = np.require(array, requirements=("C", "A"))
+    return array if is_aligned(array) else array.copy()
 
 
 def detach_blocks(chunks: list[Chunk], send: Callable[[np.ndarray], Any]) -> tuple[list[Chunk], list[Any]]:
@@ -369,7 +371,7 @@ def _of_map(X: np.ndarray, name: str) -> FileChunk:
     if mapped.mode in ("r+", "w+"):
         mapped.flush()
     path, (n_rows, n_features) = os.path.abspath(mapped.filename), X.shape
-    chunk = FileChunk(path, offset_in_file(X, mapped), X.dtype.name, n_rows, n_features, FileChunk._check_of(X))
+    chunk = FileChunk(path, offset_in_file(X, mapped), name_of(X.dtype), n_rows, n_features, FileChunk._check_of(X))
     chunk.open()  # the path may name another file by now: check
     return chunk
 
@@ -388,7 +390,9 @@ def _blocks(X: Any, client: Any, name: str) -> list[Chunk]:
     _check_graph(X, name)
     futures = client.compute(list(blocks))
     sizes = X.chunks[0]
-    return [BlockChunk(future, n, 0, n, X.shape[1], X.dtype.name) for future, n in zip(futures, sizes, strict=True) if n > 0]
+    return [
+        BlockChunk(future, n, 0, n, X.shape[1], name_of(X.dtype)) for future, n in zip(futures, sizes, strict=True) if n > 0
+    ]
 
 
 class _NullFile:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.base import check_number
-from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, only
+from fastcls._validation.types import STORED_TYPES, name_of
 from fastcls.optim import SOLVERS
 
 
@@ -61,7 +61,7 @@ def check_described(dtype: np.dtype, ndim: int, shape: Any, name: str) -> None:
             f"{name} has {counted(ndim, 'dimension')}, shape {tuple(shape)}; wanted rows of numbers, "
             "(n_rows, n_features): reshape before saving"
         )
-    if dtype.name not in STORED_TYPES or not dtype.isnative:
+    if name_of(dtype) not in STORED_TYPES or not dtype.isnative:
         raise InputError(
             f"{name} is {dtype.str if not dtype.isnative else dtype}, which workers cannot use unconverted; "
             f"save it as one of {', '.join(STORED_TYPES)} in this machine's byte order"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation.containers import is_bfloat16, read_array
+from fastcls._validation.containers import read_array
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._assemble import (
@@ -61,9 +61,6 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
         raise InputError(f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
         raise InputError(f"{counted(len(arrays), 'array')} given: give (X, y) or (X, y, X_test, y_test)")
-    for array in arrays:
-        if is_bfloat16(array):
-            note("bfloat16 converted to float32; no value changes", level=logging.INFO)
     X, y, *test = (read_whole(array, "the array") if is_stored(array) else array for array in arrays)
     if test:
         test = [read_array(test[0], "X_test"), test[1]]

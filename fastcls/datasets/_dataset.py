@@ -14,9 +14,8 @@ import numpy as np
 from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.types import BFLOAT16, STORED_TYPES, name_of
 from fastcls.datasets._common import note
-
-KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,8 +25,9 @@ class Dataset:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Training rows: uint8, int8, float16, float32 or float64. A memory map stays a memory map. An array that is not
-        C-contiguous or not in native byte order is copied once, with a logged line.
+        Training rows: uint8, int8, float16, bfloat16, float32 or float64. A memory map stays a memory map. An array that is
+        not C-contiguous or not in native byte order is copied once, with a logged line. NumPy has no bfloat16: such rows
+        have its type of two bytes, V2, which ``X.view(ml_dtypes.bfloat16)`` turns into numbers.
     y : ndarray of shape (n_samples,)
         Codes into `class_names`; stored as int64.
     X_test, y_test : ndarray, optional
@@ -101,7 +101,7 @@ class Dataset:
             h, w, c = self.image_shape
             parts.append(f"images of {h}x{w}x{c}")
         place = ", memory-mapped" if isinstance(self.X, np.memmap) else ""
-        parts.append(f"{self.X.dtype}{place}")
+        parts.append(f"{name_of(self.X.dtype)}{place}")
         parts.append(f"{counted(len(self.class_names), 'class')}: {quoted_list(self.class_names)}")
         return f"Dataset({quoted(self.name)}: {'; '.join(parts)})"
 
@@ -122,8 +122,10 @@ def _checked_rows(X: object, what: str) -> np.ndarray:
     refuse_masked(X, what)
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise InputError(f"{what} is of {_kind(X)}; wanted a two-dimensional array with at least one row and column")
-    if X.dtype.newbyteorder("=") not in [np.dtype(kept) for kept in KEPT_DTYPES]:
-        raise InputError(f"{what} has dtype {X.dtype}: convert it to one of {', '.join(KEPT_DTYPES)}")
+    if name_of(X.dtype) not in STORED_TYPES:
+        raise InputError(f"{what} has dtype {X.dtype}: convert it to one of {', '.join(reversed(STORED_TYPES))}")
+    if X.dtype.name == "bfloat16":  # of ml_dtypes
+        X = X.view(BFLOAT16)
     if X.flags.c_contiguous and X.dtype.isnative:
         return X
     note(f"{what} was copied once, into C order and native byte order", level=logging.INFO)
@@ -149,7 +151,9 @@ def _check_alike(X: np.ndarray, X_test: np.ndarray) -> None:
             f"X has {counted(X.shape[1], 'feature')} and X_test has {X_test.shape[1]:,}: give the same number in both"
         )
     if X.dtype != X_test.dtype:
-        raise InputError(f"X has dtype {X.dtype} and X_test has {X_test.dtype}: give the same dtype in both")
+        raise InputError(
+            f"X has dtype {name_of(X.dtype)} and X_test has {name_of(X_test.dtype)}: give the same dtype in both"
+        )
 
 
 def _checked_names(names: object) -> tuple[str, ...]:

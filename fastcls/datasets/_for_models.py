@@ -15,6 +15,7 @@ import numpy as np
 
 from fastcls._sampling.evenly import evenly_spaced
 from fastcls._validation.messages import counted, quoted_list
+from fastcls._validation.types import is_numeric, largest_magnitude
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +51,7 @@ def _with_images(method: F, *, named: bool) -> F:
         n_features = getattr(self, "n_features_in_", None)
         if X is None or n_features is None:
             return method(self, *args, **options)
-        is_rows = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == n_features and X.dtype.kind in "biuf"
+        is_rows = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == n_features and is_numeric(X.dtype)
         rows = None
         if is_rows:
             if text := scale_note(X, metadata, "X"):
@@ -87,8 +88,7 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     trained = _largest_trained(metadata)
     if not trained or not len(X):
         return None
-    rows = X[evenly_spaced(len(X), _SCALE_ROWS)]
-    given = max(abs(float(rows.min())), abs(float(rows.max())))
+    given = largest_magnitude(X[evenly_spaced(len(X), _SCALE_ROWS)])
     if not given or not np.isfinite(given) or 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
         return None
     return (

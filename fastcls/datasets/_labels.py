@@ -14,6 +14,7 @@ from fastcls._validation.base import check_characters, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, quoted_list
+from fastcls._validation.types import as_numbers, is_floating, name_of
 from fastcls.datasets._common import looks_of, note, note_look_alikes
 
 #: whether names for labels that are numbers are given elsewhere, so that those found with the data are not used
@@ -140,17 +141,19 @@ def to_common_dtype(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         For dtypes that are not numbers, for complex and extended floats, and for integers beyond 2^53.
     """
     for what, X in arrays.items():
-        kept_float = X.dtype.kind == "f" and X.dtype.itemsize <= 8
+        kept_float = is_floating(X.dtype) and X.dtype.itemsize <= 8
         if X.dtype.kind not in "biu" and not kept_float:
-            raise InputError(f"{what} has dtype {quoted(X.dtype)}: give integers, float16, float32 or float64")
+            raise InputError(f"{what} has dtype {quoted(X.dtype)}: give integers, float16, bfloat16, float32 or float64")
     arrays = {what: X.view(np.uint8) if X.dtype == np.bool_ else X for what, X in arrays.items()}
     dtypes = {X.dtype.newbyteorder("=") for X in arrays.values()}
-    if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or next(iter(dtypes)).kind == "f"):
+    if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or is_floating(next(iter(dtypes)))):
         return arrays
-    wanted = _common_dtype(arrays, dtypes)
-    for what, X in arrays.items():
-        if X.dtype != wanted:
-            note(f"{what}: {X.dtype} converted to {wanted}; no value changes", level=logging.INFO)
+    came = {what: name_of(X.dtype) for what, X in arrays.items()}
+    arrays = {what: as_numbers(X) for what, X in arrays.items()}
+    wanted = _common_dtype(arrays, {X.dtype.newbyteorder("=") for X in arrays.values()})
+    for what in arrays:
+        if came[what] != wanted.name:
+            note(f"{what}: {came[what]} converted to {wanted}; no value changes", level=logging.INFO)
     return {what: np.asarray(X).astype(wanted, copy=False) for what, X in arrays.items()}
 
 

@@ -6,6 +6,7 @@ Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 is for structured arrays onl
 from __future__ import annotations
 
 import io
+import logging
 import math
 import zipfile
 import zlib
@@ -18,7 +19,8 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, reason
-from fastcls.datasets._common import file_size
+from fastcls._validation.types import BFLOAT16
+from fastcls.datasets._common import file_size, note
 
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -146,7 +148,12 @@ def _read_header(file: IO[bytes], what: str) -> _Header:
         shape, fortran_order, dtype = _HEADER_READERS[version](io.BytesIO(length + text))
     except Exception as error:  # the header is text of unknown origin, which can make its parser fail in any way
         raise InputError(f"{what} is not a valid .npy array ({reason(error)}): write it again with numpy.save") from None
-    if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
+    if dtype == BFLOAT16:
+        note(
+            f"{what}: values of type V2, which numpy.save writes for bfloat16, are read as bfloat16",
+            level=logging.INFO,
+        )
+    elif dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
         held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {quoted(dtype)}"
         raise InputError(f"{what} holds {held}: save numbers with a numeric dtype, and labels as text (y.astype(str))")
     if any(size <= 0 for size in shape) or dtype.itemsize == 0:

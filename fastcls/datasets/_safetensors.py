@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastcls._storage.safetensors import Tensors
 from fastcls._validation.errors import InputError
 from fastcls.datasets._assemble import assemble_named
-from fastcls.datasets._common import existing_path, note, noting
+from fastcls.datasets._common import existing_path, noting
 from fastcls.datasets._dataset import Dataset
 
 
@@ -39,9 +36,8 @@ def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dat
     ----------
     path : path
         Tensors ``X, y[, X_test, y_test]``, or with the other names that ``load_npz`` knows (``features``, ``labels``,
-        ``train_embeddings``, ...). Rows are F64, F32, F16, I8, U8, integers of
-        another width, or BF16, which is converted to float32. Its metadata may have
-        ``class_names``, a JSON list.
+        ``train_embeddings``, ...). Rows are F64, F32, F16, BF16, I8, U8, or integers of another width. Its metadata may
+        have ``class_names``, a JSON list.
     labels : path, name or array-like, optional
         The name of the tensor with the labels, or labels from elsewhere. The only tensor of two dimensions or more is then
         X, whatever its name.
@@ -58,16 +54,10 @@ def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dat
     """
     file = existing_path(path, wanted="a safetensors file")
     tensors = Tensors(file)
-
-    def read(name: str) -> np.ndarray:
-        if tensors.types[name] == "BF16":
-            note(f"{name}: bfloat16 converted to float32; no value changes", level=logging.INFO)
-        return tensors[name]
-
     return assemble_named(
         {name: len(shape) for name, shape in tensors.shapes.items()},
         file,
-        read,
+        tensors.__getitem__,
         labels=labels,
         class_names=names_in(tensors.metadata.get("class_names")),
         kind="tensors",

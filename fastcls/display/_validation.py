@@ -12,20 +12,21 @@ from fastcls._validation.base import check_number, refuse_masked, refuse_missing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_finite
+from fastcls._validation.types import as_numbers, is_numeric
 
 
 def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
-    """A two-dimensional array of numbers, not empty; a memory map is not read."""
+    """A two-dimensional array of numbers, not empty; a memory map is not read. bfloat16 becomes float32."""
     refuse_masked(values, name)
     try:
         table = np.asarray(values)
     except ValueError:
         raise InputError(f"{name} has rows of different lengths; wanted shape (n_rows, {columns})") from None
-    if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "biuf":
+    if table.ndim != 2 or 0 in table.shape or not is_numeric(table.dtype):
         raise InputError(
             f"{name} has shape {table.shape} and type {table.dtype}; wanted numbers (n_rows, {columns}), at least one row"
         )
-    return table
+    return as_numbers(table)
 
 
 def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:

@@ -17,6 +17,7 @@ from fastcls._storage.saving import SaveMixin
 from fastcls._validation.base import check_switch
 from fastcls._validation.labels import check_labels, check_present
 from fastcls._validation.rows import check_rows
+from fastcls._validation.types import as_numbers
 from fastcls.datasets import names_images, takes_images
 from fastcls.metrics import METRICS, check_magnitude
 
@@ -90,7 +91,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         center = np.zeros(rows.shape[1])
         if self.center:
             for start in range(0, len(rows), _BLOCK_ROWS):
-                center += rows[start : start + _BLOCK_ROWS].sum(axis=0, dtype=np.float64)
+                center += as_numbers(rows[start : start + _BLOCK_ROWS]).sum(axis=0, dtype=np.float64)
             center /= len(rows)
         sums = np.zeros((len(classes), rows.shape[1]))
         for start in range(0, len(rows), _BLOCK_ROWS):
@@ -115,7 +116,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
 
     @staticmethod
     def _prepared(rows: np.ndarray, center: np.ndarray, normalize: bool) -> np.ndarray:
-        made: np.ndarray = rows - center
+        made: np.ndarray = as_numbers(rows) - center
         if normalize:
             lengths = np.sqrt(np.square(made).sum(axis=1, keepdims=True))
             made /= np.where(lengths > 0, lengths, 1.0)

@@ -19,10 +19,10 @@ from fastcls._storage import external_rows
 from fastcls._storage.digest import digest
 from fastcls._storage.once import Once
 from fastcls._storage.safetensors import Arrays, Saved, expect
-from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
+from fastcls._validation.types import STORED_TYPES, name_of, type_of
 from fastcls.metrics import METRICS
 
 #: verify="auto" checks no more bytes than these: reading them takes seconds.
@@ -42,7 +42,7 @@ def described(rows: Rows, metric: str, folder: Path | None, codes: bool) -> tupl
         values: dict[str, Any] = {}
     else:
         files = external_rows.described(rows.chunks, folder)
-        arrays, values = {}, {"X": {"dtype": rows.dtype.name, "digest": digest(*rows.chunks), "files": files}}
+        arrays, values = {}, {"X": {"dtype": name_of(rows.dtype), "digest": digest(*rows.chunks), "files": files}}
     known = rows.stored_filters()
     key = next((key for kind in plan.KINDS.values() if (key := kind.key(METRICS[metric])) in known), None)
     if key is None:
@@ -72,7 +72,7 @@ def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
         if given["dtype"] not in STORED_TYPES:
             raise ValueError(f"rows of {quoted(given['dtype'])}")
         folder = Path(os.path.realpath(arrays.path)).parent
-        chunks = external_rows.opened(given["files"], np.dtype(given["dtype"]), folder)
+        chunks = external_rows.opened(given["files"], type_of(given["dtype"]), folder)
         if len({chunk.shape[1] for chunk in chunks}) > 1:
             raise ValueError("rows of different widths")
         unread.append((chunks, str(given["digest"])))

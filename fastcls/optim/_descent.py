@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from fastcls import _kernels
 from fastcls._gradient import descent_loops, loops
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
 from fastcls._validation.base import RandomState, check_fraction, check_number, check_random_state, check_switch, one_of
 from fastcls._validation.linear import check_callbacks, check_weights
-from fastcls._validation.rows import as_bytes
+from fastcls._validation.rows import as_bytes, storage_of
 
 from ._checkpoint import (
     Checkpoint,
@@ -87,7 +86,7 @@ class Descent:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             done = descent_loops.descend(
                 as_bytes(problem.X),
-                _kernels.TYPES[problem.X.dtype.name],
+                storage_of(problem.X),
                 order,
                 bounds,
                 problem.y,

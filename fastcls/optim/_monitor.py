@@ -11,6 +11,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
+from fastcls._validation.types import widened
 
 from ._checkpoint import State
 
@@ -231,7 +232,7 @@ def _longest_row(problem: LinearProblem, rows: np.ndarray) -> tuple[float, np.nd
     step = max(1, _BLOCK_VALUES // problem.n_features)
     longest, found = -1.0, np.zeros(problem.shape[1])
     for start in range(0, len(numbers), step):
-        z = (problem.X[numbers[start : start + step]].astype(np.float64) - problem.center) / problem.scale
+        z = (widened(problem.X[numbers[start : start + step]], np.float64) - problem.center) / problem.scale
         if problem.fit_intercept:
             z = np.hstack([z, np.ones((len(z), 1))])
         squares = np.einsum("ij,ij->i", z, z)

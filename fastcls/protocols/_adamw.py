@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastcls._runtime import threads
+from fastcls._validation.types import widened
 
 from ._draws import TorchGenerator
 from ._presets import AdamW
@@ -25,7 +26,7 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 
 def unit_rows(X: np.ndarray) -> np.ndarray:
     """A float32 copy with rows of length 1; torch.nn.functional.normalize has the same floor."""
-    rows = np.array(X, dtype=np.float32, order="C")
+    rows = np.ascontiguousarray(widened(X, np.float32))
     rows /= np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), 1e-12)
     return rows
 

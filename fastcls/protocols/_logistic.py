@@ -18,6 +18,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from fastcls._runtime import threads
+from fastcls._validation.types import as_numbers
 
 #: scikit-learn's options of SciPy's L-BFGS
 _LINE_SEARCH, _FTOL = 50, 64 * np.finfo(np.float64).eps
@@ -42,7 +43,7 @@ def fit_logistic(
 
     Two classes share one weight vector w, as in scikit-learn: their weights are -w/2 and w/2.
     """
-    rows = np.ascontiguousarray(X, dtype=np.float64)
+    rows = np.ascontiguousarray(as_numbers(X), dtype=np.float64)
     n, d = rows.shape
     n_vectors = 1 if n_classes == 2 else n_classes
     strength = 1.0 / (C * n)

@@ -22,6 +22,7 @@ from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
 
@@ -180,7 +181,7 @@ def evaluate_probe(
     if extra is not None:
         check_same_features(X, extra[0], "validation")
         if extra[0].dtype != X.dtype:
-            raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them")
+            raise InputError(f"validation is {name_of(extra[0].dtype)} and train is {name_of(X.dtype)}; convert one of them")
     Q = checked.rows
     if chosen.adamw is not None:
         X, Q, extra = unit_rows(X), unit_rows(Q), None if extra is None else (unit_rows(extra[0]), extra[1])

@@ -14,6 +14,7 @@ from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, softmax
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls._validation.types import widened
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated
@@ -41,7 +42,7 @@ def probe_by_draws(
     assert chosen.C is not None
     draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed)
     wanted = np.unique(np.concatenate(draws))
-    rows = gather(check_shards(train, len(codes), "l2"), wanted).astype(np.float64)
+    rows = widened(gather(check_shards(train, len(codes), "l2"), wanted), np.float64)
     check_same_features(rows, test.rows)
     found: list[Answers] = []
     stopped, n_classes = 0, len(classes)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from fastcls._validation.rows import CheckedRows
+from fastcls._validation.types import widened
 
 _BLOCK_ROWS = 1024  # of a block of a mean: 8 MB of float64 at 1,024 features
 
@@ -28,7 +29,7 @@ def _blocks(parts: Iterable[CheckedRows]) -> Iterator[np.ndarray]:
         first = 0
         while first < len(part.rows):
             chunk = part.rows[first : first + _BLOCK_ROWS - sum(map(len, waiting))]
-            waiting.append(np.asarray(chunk, dtype=np.float64))
+            waiting.append(widened(chunk, np.float64))
             first += len(chunk)
             if sum(map(len, waiting)) == _BLOCK_ROWS:
                 yield np.concatenate(waiting)

@@ -13,6 +13,7 @@ from fastcls._validation.label_matrix import has_columns
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind, only
 from fastcls._validation.rows import CheckedRows, check_rows
+from fastcls._validation.types import name_of
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import without_large_ks
 
@@ -53,7 +54,9 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
                 "number in all parts"
             )
         if first is not None and rows.dtype != first.dtype:
-            raise InputError(f"{name} is {rows.dtype} and train[0] is {first.dtype}: convert all parts to one type")
+            raise InputError(
+                f"{name} is {name_of(rows.dtype)} and train[0] is {name_of(first.dtype)}: convert all parts to one type"
+            )
         first, n_seen = rows if first is None else first, n_seen + len(rows)
         if n_seen > n_rows:
             refuse_label_count(n_rows, f"{counted(n_seen, 'row')} or more")

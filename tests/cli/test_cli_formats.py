@@ -10,6 +10,9 @@ import pytest
 from _command import cli, fresh, here, refused  # noqa: F401
 from safetensors.numpy import save_file
 
+from fastcls._storage import safetensors as files
+from fastcls._validation.types import BFLOAT16, narrowed, widened
+
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
 X = (RNG.normal(size=(60, 8)) + 2 * np.eye(3, 8)[Y]).astype(np.float32)
@@ -63,6 +66,24 @@ def test_a_model_predicts_the_rows_of_such_a_file(name):
     result = cli("predict", "fastcls-features/models/knn.safetensors", name)
     assert result.exit_code == 0, result.output
     assert "only the 12 test rows are predicted" in result.stderr
+
+
+def test_rows_of_bfloat16_are_as_good_as_those_of_float32():
+    half = narrowed(X, BFLOAT16)
+    half.view(np.uint16)[X > 1.5] = 0x8000  # -0.0, which equals 0
+    files.write(Path("f.safetensors"), {"features": half, "labels": Y}, {})
+    save_file({"features": widened(half), "labels": Y}, "g.safetensors")
+    for name in "fg":
+        result = cli("run", f"{name}.safetensors", "--ks", "1", "--models", "knn,softmax", "--seed", "0")
+        assert result.exit_code == 0, result.output
+        assert f"8 features (no image shape, {'bfloat16' if name == 'f' else 'float32'})" in result.stderr
+    found, wanted = (json.loads(Path(f"fastcls-{name}/results.json").read_text()) for name in "fg")
+    for name, model in found["models"].items():
+        assert model["test_accuracy"] == wanted["models"][name]["test_accuracy"]
+    assert Path("fastcls-f/predictions.csv").read_text() == Path("fastcls-g/predictions.csv").read_text()
+    for rows in "fg":  # of either type
+        result = cli("predict", "fastcls-f/models/knn.safetensors", f"{rows}.safetensors", "--all")
+        assert result.exit_code == 0, result.output
 
 
 def test_labels_may_be_named(here):  # noqa: F811

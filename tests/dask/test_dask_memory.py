@@ -7,6 +7,7 @@ import pytest
 
 import fastcls
 from fastcls._validation.errors import InputError
+from fastcls._validation.types import BFLOAT16, narrowed, widened
 
 pytest.importorskip("distributed", reason="distributed is not installed")
 import dask.array as da
@@ -53,6 +54,33 @@ def test_neighbors_of_arrays_in_memory_are_those_of_one_process(client, dtype):
         model = over.KNeighborsClassifier(5, metric="l1", client=client, n_shards=3).fit(given, y)
         same_answers(model, local, Q)
     assert sum(shard["n_rows"] for shard in model.shards_) == len(X)
+
+
+def test_rows_of_bfloat16_have_the_answers_of_float32(client, tmp_path):
+    X, y = large(n_rows=8000)
+    half = narrowed(X, BFLOAT16)
+    wide = widened(half)
+    np.save(tmp_path / "X.npy", half)
+    local = fastcls.KNeighborsClassifier(5).fit(wide, y)
+    blocks = da.from_array(half[:4000], chunks=(1500, -1)).map_blocks(lambda block: block)  # less than the graph may hold
+    for given in (half, tmp_path / "X.npy"):
+        model = over.KNeighborsClassifier(5, client=client, n_shards=3).fit(given, y)
+        same_answers(model, local, wide[:20])
+        assert_same_bytes(model.kneighbors(half[:20]), local.kneighbors(wide[:20]))
+        assert sum(shard["n_rows"] for shard in model.shards_) == len(X)
+    model = over.KNeighborsClassifier(5, client=client, n_shards=2).fit(blocks, y[:4000])
+    same_answers(model, fastcls.KNeighborsClassifier(5).fit(wide[:4000], y[:4000]), wide[:20])
+    options = {
+        "solver": "lbfgs",
+        "alpha": 0.01,
+        "max_iter": 3,
+        "tol": None,
+        "random_state": 0,
+        "n_shards": 2,
+        "client": client,
+    }
+    weights = [over.SoftmaxClassifier(**options).fit(rows, y).coef_ for rows in (half, wide)]
+    assert_same_bytes(weights[:1], weights[1:])
 
 
 def test_rows_from_messages_are_aligned(client):

@@ -11,7 +11,9 @@ from _refused import check_refused
 
 import fastcls
 from fastcls import datasets
-from fastcls._validation.containers import from_bfloat16, read_rows
+from fastcls._validation.containers import read_rows
+from fastcls._validation.rows import check_rows
+from fastcls._validation.types import BFLOAT16, narrowed, widened
 
 X = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
 Y = np.arange(12) % 3
@@ -58,33 +60,48 @@ def test_an_npy_file_comes_in_parts(tmp_path):
     np.testing.assert_array_equal(np.concatenate(list(datasets.array_parts(tmp_path / "X.npy", part_bytes=50))), X)
 
 
-def test_bfloat16_is_the_upper_half_of_float32():
-    bits = np.arange(1 << 16, dtype=np.uint16)
-    wide = from_bfloat16(bits).view(np.uint32)
-    np.testing.assert_array_equal(wide >> 16, bits)
-    assert not (wide & 0xFFFF).any()
-
-
-def test_bfloat16_of_ml_dtypes_is_converted_exactly_and_said():
+def test_bfloat16_of_ml_dtypes_keeps_its_bytes(tmp_path):
     ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
     half = X.astype(ml_dtypes.bfloat16)
     rows, notes = read_rows(half, "X")
-    np.testing.assert_array_equal(rows, half.astype(np.float32))
-    assert notes == ("X: bfloat16 converted to float32",)
-    assert "bfloat16 converted to float32; no value changes" in datasets.load((half, Y)).notes
+    assert np.shares_memory(rows, half)
+    assert (rows.dtype, notes) == (BFLOAT16, ())
+    np.testing.assert_array_equal(widened(rows), half.astype(np.float32))
+    data = datasets.load((half, Y))
+    assert np.shares_memory(data.X, half)
+    assert "; bfloat16; 3 classes" in repr(data)
+    np.save(tmp_path / "X.npy", half)  # NumPy writes it as V2
+    np.save(tmp_path / "y.npy", Y)
+    data = datasets.load(tmp_path / "X.npy")
+    assert isinstance(data.X, np.memmap)
+    assert data.X.tobytes() == half.tobytes()
+    assert "values of type V2, which numpy.save writes for bfloat16, are read as bfloat16" in data.notes[0]
+    np.savez(tmp_path / "f.npz", X=half, y=Y)
+    assert datasets.load(tmp_path / "f.npz").X.tobytes() == half.tobytes()
 
 
-def test_bfloat16_in_safetensors(tmp_path):
+def test_bfloat16_in_safetensors_stays_in_the_file(tmp_path):
     bits = (X.view(np.uint32) >> 16).astype(np.uint16)
     described = {
         "X": {"dtype": "BF16", "shape": [12, 5], "data_offsets": [0, 120]},
         "y": {"dtype": "I64", "shape": [12], "data_offsets": [120, 216]},
     }
     text = json.dumps(described).encode()
+    text += b" " * (-len(text) % 8)
     (tmp_path / "f.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bits.tobytes() + Y.tobytes())
     data = datasets.load(tmp_path / "f.safetensors")
-    np.testing.assert_array_equal(data.X, from_bfloat16(bits))
-    assert type(data.X) is np.ndarray
+    assert data.X.tobytes() == bits.tobytes()
+    assert isinstance(data.X, np.memmap)
+    assert (data.X.dtype, data.notes) == (BFLOAT16, ())
+    model = fastcls.KNeighborsClassifier(1).fit(data.X, data.y)
+    assert np.shares_memory(model._rows.chunks[0], data.X)
+    assert model._rows.copied_bytes == 0
+    assert model.predict(data.X).tolist() == Y.tolist()
+
+
+def test_a_test_set_of_another_type_makes_both_float32():
+    data = datasets.load((narrowed(X, BFLOAT16), Y, X[:4], Y[:4]))
+    assert data.X.dtype == data.X_test.dtype == np.float32
     assert data.notes == ("X: bfloat16 converted to float32; no value changes",)
 
 
@@ -99,6 +116,55 @@ def test_tensors_of_torch():
         np.testing.assert_array_equal(model.predict(tensor), Y)
     assert with_gradient.requires_grad
     half = rows.bfloat16()
-    np.testing.assert_array_equal(read_rows(half, "X")[0], half.float().numpy())
-    assert read_rows(half, "X")[1] == ("X: bfloat16 converted to float32",)
-    assert half.dtype == torch.bfloat16
+    for tensor, n_bytes in ((half, 0), (half[:, ::2], 72), (half.T, 120), (list(half), 120)):
+        checked = check_rows(tensor)
+        wanted = torch.stack(tensor) if isinstance(tensor, list) else tensor
+        np.testing.assert_array_equal(widened(checked.rows), wanted.float().numpy())
+        assert (checked.rows.dtype, checked.notes, checked.copied_bytes) == (BFLOAT16, (), n_bytes)
+    assert check_rows(half).rows.ctypes.data == half.data_ptr()
+    assert check_rows(half, copy=True).rows.ctypes.data != half.data_ptr()
+    assert fastcls.KNeighborsClassifier(1).fit(rows, half[:, 0].round()).classes_.dtype == np.float32
+
+
+class Rows:
+    """Rows that another package keeps."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+    def __getitem__(self, rows):
+        return Rows(self.array[rows])
+
+
+class Computed(Rows):
+    """Rows that are computed when they are read."""
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.copy()
+
+    def __getitem__(self, rows):
+        return Computed(self.array[rows])
+
+
+def test_copied_bytes_are_reported_for_every_container():
+    for given in (X, Rows(X), OnlyDLPack(X)):
+        model = fastcls.KNeighborsClassifier(1).fit(given, Y)
+        assert np.shares_memory(model._rows.chunks[0], X)
+        assert model._rows.copied_bytes == 0
+        protected = fastcls.KNeighborsClassifier(1).fit(given, Y, copy=True)
+        assert not np.shares_memory(protected._rows.chunks[0], X)
+        assert protected._rows.copied_bytes == X.nbytes
+    for given in (X.tolist(), list(X), Computed(X)):
+        assert fastcls.KNeighborsClassifier(1).fit(given, Y)._rows.copied_bytes == check_rows(given).rows.nbytes
+
+
+def test_weights_that_numpy_cannot_read_are_refused():
+    class Unreadable:
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("Got unsupported ScalarType BFloat16")
+
+    fit = fastcls.SoftmaxClassifier().fit
+    check_refused(lambda: fit(X, Y, sample_weight=Unreadable()), "sample_weight cannot be read by NumPy (Got unsupported")

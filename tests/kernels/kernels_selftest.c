@@ -17,7 +17,7 @@
 #endif
 
 static const char *const sum_names[] = {"l1", "sql2", "dot"};
-static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
+static const char *const type_names[] = {"uint8", "int8", "float16", "bfloat16", "float32", "float64"};
 static const char *const panel_names[] = {"l1_bytes", "dot_bytes", "max_singles", "dot_singles"};
 static const char *pretended = "";
 
@@ -334,16 +334,18 @@ static void check_table(int last) {
 }
 static void check_widening(void) {
     isa_name = "widening";
-    static uint16_t half[1];
-    for (int bits = 0; bits < 65536; bits++) {
-        half[0] = (uint16_t)bits;
-        double wide_value = 0;
-        if ((bits >> 10 & 31) == 31)
-            continue; /* infinities and NaN are refused above */
-        at("of half 0x%04x", (unsigned)bits);
-        fastcls_widen[FASTCLS_F16](half, 1, &wide_value);
-        same(wide_value, value(half, FASTCLS_F16, 0));
-    }
+    static const int types[] = {FASTCLS_F16, FASTCLS_BF16}, exponent_at[] = {10, 7}, last_exponent[] = {31, 255};
+    static uint16_t stored[4]; /* as long as the widest type that `value` may read */
+    for (int i = 0; i < 2; i++)
+        for (int bits = 0; bits < 65536; bits++) {
+            stored[0] = (uint16_t)bits;
+            double wide_value = 0;
+            if ((bits >> exponent_at[i] & last_exponent[i]) == last_exponent[i])
+                continue; /* infinities and NaN are refused above */
+            at("of %s 0x%04x", type_names[types[i]], (unsigned)bits);
+            fastcls_widen[types[i]](stored, 1, &wide_value);
+            same(wide_value, value(stored, types[i], 0));
+        }
 }
 
 int main(int n_arguments, char **arguments) {

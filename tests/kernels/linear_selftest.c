@@ -12,7 +12,7 @@
 #include "selftest_oracle.h"
 #include "selftest_report.h"
 
-static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
+static const char *const type_names[] = {"uint8", "int8", "float16", "bfloat16", "float32", "float64"};
 static const char *const real_names[] = {"float32", "float64"};
 static void within(double got, double wanted, double bound) {
     n_compared++;
@@ -33,6 +33,8 @@ static void fill_rows(void *rows, int type, ptrdiff_t n, int kind) {
         const double v = (double)(next_random() % 256) - 100;
         if (type == FASTCLS_F16)
             ((uint16_t *)rows)[i] = half_of(v);
+        else if (type == FASTCLS_BF16)
+            ((uint16_t *)rows)[i] = bfloat_of(v);
         else if (type == FASTCLS_F32)
             ((float *)rows)[i] = (float)v;
         else

@@ -51,6 +51,12 @@ static uint16_t half_of(double v) { /* any half near v; the value is what wideni
         return sign | 0x7bff;
     return sign | (uint16_t)((exponent - 1 + 15) << 10) | (uint16_t)((mantissa * 2 - 1) * 1024);
 }
+static uint16_t bfloat_of(double v) { /* the upper half of the single near v */
+    const float single = (float)v;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
 static double float_value(int kind) {
     if (kind == 0)
         return uniform();
@@ -83,6 +89,8 @@ static void fill(void *rows, int type, ptrdiff_t n, int kind) {
             ((int8_t *)rows)[i] = (int8_t)(kind == 1 ? (r & 1 ? 127 : -128) : kind == 3 ? -128 : (int)(r >> 8 & 255) - 128);
         else if (type == FASTCLS_F16)
             ((uint16_t *)rows)[i] = half_of(v);
+        else if (type == FASTCLS_BF16)
+            ((uint16_t *)rows)[i] = bfloat_of(v);
         else if (type == FASTCLS_F32)
             ((float *)rows)[i] = (float)v;
         else
@@ -91,12 +99,15 @@ static void fill(void *rows, int type, ptrdiff_t n, int kind) {
 }
 
 /* The plain definitions. */
-static double half_values[65536];
+static double half_values[65536], bfloat_values[65536];
 static void set_half_values(void) {
     for (unsigned half = 0; half < 65536; half++) {
         const int exponent = half >> 10 & 31, mantissa = half & 1023;
         const double size = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
         half_values[half] = half & 0x8000 ? -size : size;
+        const int wide_exponent = half >> 7 & 255, short_mantissa = half & 127;
+        const double other = wide_exponent ? ldexp(128 + short_mantissa, wide_exponent - 134) : ldexp(short_mantissa, -133);
+        bfloat_values[half] = half & 0x8000 ? -other : other;
     }
 }
 static double value(const void *row, int type, ptrdiff_t i) {
@@ -105,6 +116,8 @@ static double value(const void *row, int type, ptrdiff_t i) {
         return ((const uint8_t *)row)[i];
     case FASTCLS_I8:
         return ((const int8_t *)row)[i];
+    case FASTCLS_BF16:
+        return bfloat_values[((const uint16_t *)row)[i]];
     case FASTCLS_F32:
         return ((const float *)row)[i];
     case FASTCLS_F64:

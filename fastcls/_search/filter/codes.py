@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 
 from fastcls._sampling.evenly import spaced
+from fastcls._validation.types import BFLOAT16, widened
 
 from . import encode_loops
 
@@ -88,8 +89,8 @@ class Level(Protocol):
 
 
 def promised_share(dtype: np.dtype) -> float:
-    """The share of the rows' bytes that codes may take; it is larger for int8 and float16."""
-    return _SMALL_TYPE_SHARE if dtype in (np.int8, np.float16) else _SHARE
+    """The share of the rows' bytes that codes may take; it is larger for int8, float16 and bfloat16."""
+    return _SMALL_TYPE_SHARE if dtype in (np.int8, np.float16, BFLOAT16) else _SHARE
 
 
 def blocks(n: int, d: int) -> Iterator[slice]:
@@ -111,7 +112,7 @@ def sample_of(rows: np.ndarray) -> np.ndarray:
     At least 640, and three per feature for narrow rows; eight per feature filtered no better.
     """
     n = SAMPLE if rows.shape[1] > _FEW_FEATURES else max(SAMPLE, 3 * rows.shape[1])
-    return np.asarray(spaced(rows, n)[:n], dtype=np.float64)
+    return widened(spaced(rows, n)[:n], np.float64)
 
 
 def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from fastcls._sampling.evenly import spaced
 from fastcls._search.rows import Rows
 from fastcls._simd import isas
+from fastcls._validation.types import is_floating
 from fastcls.metrics import Metric
 
 from . import levels as _levels
@@ -65,7 +66,7 @@ def hopeless(probe: Probe, metric: Metric) -> bool:
     the rounded features prune noise too.
     """
     Q = probe.queries
-    if Q.dtype.kind == "f" or metric.bounds == "cosine":
+    if is_floating(Q.dtype) or metric.bounds == "cosine":
         return False
     power = 1 if metric.bounds == "l1" else 2
     wide = Q.astype(np.float64)
@@ -179,10 +180,10 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
 
 
 def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
-    """The cost of one pair by brute force, which packs float16 as float32."""
-    kind = "float" if rows.dtype.kind == "f" else "l1" if metric.bounds == "l1" else "l2"
+    """The cost of one pair by brute force, which packs float16 and bfloat16 as float32."""
+    kind = "float" if is_floating(rows.dtype) else "l1" if metric.bounds == "l1" else "l2"
     of_byte = isas.costs()[1][kind]
-    return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * of_byte
+    return _row_bytes(rows) * (2 if rows.dtype.itemsize == 2 else 1) * of_byte
 
 
 def has_fast_loops() -> bool:

@@ -25,8 +25,8 @@ cdef extern from "filter/contract.h" nogil:
         FASTCLS_PROJECT_BLOCK
 
 cdef extern from "search/scalar.h" nogil:
-    widen_fn fastcls_widen[5]
-    Py_ssize_t fastcls_type_bytes[5]
+    widen_fn fastcls_widen[6]
+    Py_ssize_t fastcls_type_bytes[6]
 
 PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
 STEP_BYTES = {"l1": 8, "l2": 4}

@@ -29,7 +29,7 @@ cdef extern from "filter/contract.h" nogil:
         FASTCLS_PANEL_L2
 
 cdef extern from "search/scalar.h" nogil:
-    Py_ssize_t fastcls_type_bytes[5]
+    Py_ssize_t fastcls_type_bytes[6]
     void prefetch "FASTCLS_PREFETCH"(const void *address)
 
 cdef enum:

@@ -11,6 +11,7 @@ import numpy as np
 from fastcls._runtime import threads
 from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
+from fastcls._validation.types import is_floating
 
 from . import encode_loops
 from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of
@@ -187,7 +188,7 @@ def _kept(order: np.ndarray, signs: np.ndarray, differences: np.ndarray) -> floa
 def l1_levels(rows: np.ndarray) -> list[Level]:
     """Levels for L1, coarse to fine."""
     sample, d = sample_of(rows), rows.shape[1]
-    if rows.dtype.kind == "f":
+    if is_floating(rows.dtype):
         quantiles = np.quantile(sample, [0.0005, 0.9995], axis=0)
         step = float((quantiles[1] - quantiles[0]).max()) / 255.0
         if not 1e-290 < step < 1e290 or padded(d, "l1") > WIDEST:
@@ -228,7 +229,7 @@ def _both(levels: Sequence[Level]) -> tuple[SegmentSums, SegmentSums]:
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int) -> list[Codes]:
     """Codes of the rows at every level."""
     segments = [level for level in levels if isinstance(level, SegmentSums)]
-    if rows.dtype.kind != "f":
+    if not is_floating(rows.dtype):
         made = _encode_bytes(segments[0], rows, n_threads)
         return [made[level.size] for level in segments]
     return [level.encode(rows, n_threads) for level in segments]

@@ -13,6 +13,7 @@ from fastcls import _kernels
 from fastcls._runtime import threads
 from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
+from fastcls._validation.types import is_floating, narrowed, widened
 
 from . import encode_loops
 from .codes import (
@@ -113,7 +114,7 @@ class Basis:
     @classmethod
     def of(cls, A: np.ndarray, dtype: np.dtype, center: np.ndarray, data_scale: float, unit_rows: bool) -> Basis:
         """The basis with everything that is computed from A."""
-        if dtype.kind == "f" or not len(A):
+        if is_floating(dtype) or not len(A):
             columns, shifts = np.empty((0, 0), dtype=np.uint8), np.empty(0)
         else:
             columns = _packed(A)
@@ -135,10 +136,10 @@ class Basis:
         """Codes of rows at levels that share this basis."""
         n, d = rows.shape
         out = [level.empty(n) for level in levels]
-        is_float = rows.dtype.kind == "f"
+        is_float = is_floating(rows.dtype)
         n_threads = threads.limit_by_work(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
         shifts, (z_error, off) = self.shifts, self.roundings
-        center = self.center.astype(rows.dtype)
+        center = narrowed(self.center, rows.dtype)
         wide_enough = max(d, 6 * len(shifts))
 
         def encode_block(block: slice, n_threads: int) -> None:
@@ -154,7 +155,7 @@ class Basis:
             Z = np.empty((0, 1))
             if is_float and len(self.A):
                 with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                    wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
+                    wide = (widened(some, np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
             encode_loops.encode_l2(
                 as_bytes(some),
@@ -261,9 +262,9 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
     They are mixed because all projections are rounded with the same step: unmixed, the first would make it too coarse for
     the others.
     """
-    is_float = rows.dtype.kind == "f"
-    center = np.zeros(rows.shape[1]) if unit_rows else sample.mean(axis=0).astype(rows.dtype if is_float else np.float64)
-    center = center.astype(np.float64) if is_float else np.rint(center)
+    is_float = is_floating(rows.dtype)
+    center = np.zeros(rows.shape[1]) if unit_rows else sample.mean(axis=0)
+    center = widened(narrowed(center, rows.dtype), np.float64) if is_float else np.rint(center)
     learned = sample - center
     largest = float(np.sqrt((learned**2).sum(axis=1).max()))
     if not 1e-140 < largest < 1e140:
@@ -325,7 +326,7 @@ def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Pca
 def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     """Levels for L2, coarse to fine; with `unit_rows`, rows are divided by their norms, for cosine."""
     sample, d = sample_of(rows), rows.shape[1]
-    is_float = rows.dtype.kind == "f"
+    is_float = is_floating(rows.dtype)
     row_bytes = d * rows.dtype.itemsize
     budget = promised_share(rows.dtype) * row_bytes - _TERMS
     if is_float:

@@ -26,6 +26,7 @@ from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
 from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
 from fastcls._search.run import Advance, Groups, Heaps, RunReport
+from fastcls._validation.types import is_floating, name_of
 from fastcls.metrics import Metric
 
 from . import encode_loops, filter_loops
@@ -211,7 +212,8 @@ class Search:
         begun = time.perf_counter()
         metric, levels = self.metric, self.levels
         coded = _levels.encode(levels, Q, self.n_threads, queries=True)
-        norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads) if metric.needs_norms else _NO_NORMS
+        arithmetic = name_of(self.rows.dtype)
+        norms = norms_for(metric, Q, self.rows, arithmetic, self.n_threads) if metric.needs_norms else _NO_NORMS
         of_queries: list[tuple[Any, ...]] = [(c.codes, c.starts, c.errors) for c in coded]
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.codes, strict=True):
             heaps = groups[0], groups[1][start : start + len(X)], start, S, indices
@@ -261,7 +263,7 @@ class Search:
             metric.bounds == "l1",
             metric.bounds == "cosine",
             (self.rows.n_features + 64) * _SLACK,
-            1.0 if Q.dtype.kind != "f" and metric.sum_is_rank_distance else 1.0 + 2.0**-30,
+            1.0 if not is_floating(Q.dtype) and metric.sum_is_rank_distance else 1.0 + 2.0**-30,
             norms[0],
             norms[1],
             norms[2],

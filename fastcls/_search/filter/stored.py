@@ -17,6 +17,7 @@ import numpy as np
 
 from fastcls._search.rows import Rows
 from fastcls._search.run import Stored
+from fastcls._validation.types import is_floating, name_of, narrowed, widened
 from fastcls.metrics import Metric
 
 from . import encode_loops
@@ -118,7 +119,7 @@ def _store_l1(levels: Sequence[Any], arrays: dict[str, Any], values: dict[str, A
 
 def _restored_l1(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Rows, metric: Metric) -> list[Level]:
     d = rows.n_features
-    if rows.dtype.kind == "f":
+    if is_floating(rows.dtype):
         level = plain_level(_array(arrays, "offsets", "float64", (d,)), finite_number(values["step"], *_STEPS))
         found: list[Level] = [level]
     else:
@@ -182,15 +183,15 @@ def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
 
 def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metric: Metric) -> Basis:
     d, dtype, unit_rows = rows.n_features, rows.dtype, metric.bounds == "cosine"
-    is_float, projects = dtype.kind == "f", f"A_{number}" in arrays
+    is_float, projects = is_floating(dtype), f"A_{number}" in arrays
     center = _array(arrays, f"center_{number}", "float64", (d,))
     scale = finite_number(scale, 2.0**-_LARGEST_SCALE, 2.0**_LARGEST_SCALE)
     if math.frexp(scale)[0] != 0.5 or (scale != 1.0 and not (is_float and projects)):
         raise ValueError("a scale is not a power of two, or must be 1")
     with np.errstate(all="ignore"):
-        exact = (center.astype(dtype).astype(np.float64) == center).all()
+        exact = (widened(narrowed(center, dtype), np.float64) == center).all()
     if not exact or ((unit_rows or not projects) and center.any()):
-        raise ValueError(f"a center is not representable in {dtype}, or must be zero")
+        raise ValueError(f"a center is not representable in {name_of(dtype)}, or must be zero")
     if not projects:
         return Basis.of(np.empty((0, d)), dtype, center, 1.0, unit_rows)
     A = _array(arrays, f"A_{number}", "float32" if is_float else "int8", (None, d))
@@ -293,7 +294,7 @@ def _check_some(levels: Sequence[Level], chunk: list[Codes], X: np.ndarray, at: 
         codes = _from_panels(then.codes, level, at) if number == 0 else then.codes[at]
         gaps = np.abs(codes.view(typed).astype(np.int32) - now.codes.view(typed))
         # the BLAS of another machine may round a projection of floats to the next code
-        fits = (gaps <= (X.dtype.kind == "f")).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
+        fits = (gaps <= is_floating(X.dtype)).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
         if fits and _has_starts(level):
             wide = codes.view(np.int8).astype(np.int32)
             fits = np.array_equal(then.starts[at], -((wide**2).sum(axis=1) >> 1) - 128 * wide.sum(axis=1))

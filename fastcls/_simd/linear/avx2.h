@@ -19,6 +19,10 @@ static inline __m256 i8x8_f32_avx2(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 static inline __m256 f16x8_f32_avx2(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+static inline __m256 bf16x8_f32_avx2(const uint16_t *p) {
+    const __m256i upper = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(upper, 16));
+}
 static inline __m256d u8x4_f64_avx2(const uint8_t *p) {
     return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(load_bytes_x4_avx2(p)));
 }
@@ -27,6 +31,10 @@ static inline __m256d i8x4_f64_avx2(const int8_t *p) {
 }
 static inline __m256d f16x4_f64_avx2(const uint16_t *p) {
     return _mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)p)));
+}
+static inline __m256d bf16x4_f64_avx2(const uint16_t *p) {
+    const __m128i upper = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return _mm256_cvtps_pd(_mm_castsi128_ps(_mm_slli_epi32(upper, 16)));
 }
 static inline __m256d f32x4_f64_avx2(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 
@@ -58,6 +66,7 @@ static inline double fold_f64x4_avx2(__m256d v) {
 #define WIDEN_U8_F32 u8x8_f32_avx2
 #define WIDEN_I8_F32 i8x8_f32_avx2
 #define WIDEN_F16_F32 f16x8_f32_avx2
+#define WIDEN_BF16_F32 bf16x8_f32_avx2
 #define VECTOR_F64 __m256d
 #define LANES_F64 4
 #define ZERO_F64 _mm256_setzero_pd
@@ -70,6 +79,7 @@ static inline double fold_f64x4_avx2(__m256d v) {
 #define WIDEN_U8_F64 u8x4_f64_avx2
 #define WIDEN_I8_F64 i8x4_f64_avx2
 #define WIDEN_F16_F64 f16x4_f64_avx2
+#define WIDEN_BF16_F64 bf16x4_f64_avx2
 #define WIDEN_F32_F64 f32x4_f64_avx2
 #include "types.h"
 #include "undefine.h"

@@ -16,6 +16,10 @@ static inline __m512 i8x16_f32_avx512(const int8_t *p) {
 static inline __m512 f16x16_f32_avx512(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
+static inline __m512 bf16x16_f32_avx512(const uint16_t *p) {
+    const __m512i upper = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(upper, 16));
+}
 static inline __m512d u8x8_f64_avx512(const uint8_t *p) {
     return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
@@ -24,6 +28,10 @@ static inline __m512d i8x8_f64_avx512(const int8_t *p) {
 }
 static inline __m512d f16x8_f64_avx512(const uint16_t *p) {
     return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline __m512d bf16x8_f64_avx512(const uint16_t *p) {
+    const __m256i upper = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(upper, 16)));
 }
 static inline __m512d f32x8_f64_avx512(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 
@@ -56,6 +64,7 @@ static inline double fold_f64x8_linear_avx512(__m512d v) {
 #define WIDEN_U8_F32 u8x16_f32_avx512
 #define WIDEN_I8_F32 i8x16_f32_avx512
 #define WIDEN_F16_F32 f16x16_f32_avx512
+#define WIDEN_BF16_F32 bf16x16_f32_avx512
 #define VECTOR_F64 __m512d
 #define LANES_F64 8
 #define ZERO_F64 _mm512_setzero_pd
@@ -68,6 +77,7 @@ static inline double fold_f64x8_linear_avx512(__m512d v) {
 #define WIDEN_U8_F64 u8x8_f64_avx512
 #define WIDEN_I8_F64 i8x8_f64_avx512
 #define WIDEN_F16_F64 f16x8_f64_avx512
+#define WIDEN_BF16_F64 bf16x8_f64_avx512
 #define WIDEN_F32_F64 f32x8_f64_avx512
 #include "types.h"
 #include "undefine.h"

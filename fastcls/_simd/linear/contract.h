@@ -102,10 +102,11 @@ typedef struct {
 #define FASTCLS_LINEAR_ROW(KERNEL, TYPE, ISA) {KERNEL##_##TYPE##_f32_##ISA, KERNEL##_##TYPE##_f64_##ISA}
 #define FASTCLS_LINEAR_TABLE(KERNEL, ISA)                                                                                \
     {FASTCLS_LINEAR_ROW(KERNEL, u8, ISA), FASTCLS_LINEAR_ROW(KERNEL, i8, ISA), FASTCLS_LINEAR_ROW(KERNEL, f16, ISA),     \
-     FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
+     FASTCLS_LINEAR_ROW(KERNEL, bf16, ISA), FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
 #define FASTCLS_LINEAR(ISA, ROWS, COLUMNS, PRODUCT_ROWS, SINGLES, DOUBLES)                                               \
     {ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                              \
-     {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
+     {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_bf16_f64_##ISA, squares_f32_f64_##ISA,  \
+      squares_f64_f64_##ISA},                                                                                            \
      {descend_f32_##ISA, descend_f64_##ISA}, {add_f32_##ISA, add_f64_##ISA}, PRODUCT_ROWS, {SINGLES, DOUBLES},           \
      {product_f32_##ISA, product_f64_##ISA}, FASTCLS_LINEAR_TABLE(panels, ISA), {turn_f32_##ISA, turn_f64_##ISA},        \
      {softmax_f32_##ISA, softmax_f64_##ISA}, best_f32_##ISA, exponentials_f64_##ISA}

@@ -28,6 +28,11 @@
 #define WIDEN WIDEN_F16_F32
 #include "panels.h"
 #include "tile.h"
+#define TYPE bf16
+#define STORED uint16_t
+#define WIDEN WIDEN_BF16_F32
+#include "panels.h"
+#include "tile.h"
 #define TYPE f32
 #define STORED float
 #define WIDEN LOAD_F32
@@ -74,6 +79,12 @@
 #define TYPE f16
 #define STORED uint16_t
 #define WIDEN WIDEN_F16_F64
+#include "squares.h"
+#include "panels.h"
+#include "tile.h"
+#define TYPE bf16
+#define STORED uint16_t
+#define WIDEN WIDEN_BF16_F64
 #include "squares.h"
 #include "panels.h"
 #include "tile.h"

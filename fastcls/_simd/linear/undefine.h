@@ -10,6 +10,7 @@
 #undef WIDEN_U8_F32
 #undef WIDEN_I8_F32
 #undef WIDEN_F16_F32
+#undef WIDEN_BF16_F32
 #undef VECTOR_F64
 #undef LANES_F64
 #undef ZERO_F64
@@ -21,5 +22,6 @@
 #undef WIDEN_U8_F64
 #undef WIDEN_I8_F64
 #undef WIDEN_F16_F64
+#undef WIDEN_BF16_F64
 #undef WIDEN_F32_F64
 #undef SUB_F64

@@ -184,6 +184,12 @@ static inline f64x8_avx2 widen_f16x8_avx2(const uint16_t *p) {
     const f64x8_avx2 v = {_mm256_cvtps_pd(_mm256_castps256_ps128(single)), _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1))};
     return v;
 }
+static inline f64x8_avx2 widen_bf16x8_avx2(const uint16_t *p) {
+    const __m256i upper = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    const __m256 single = _mm256_castsi256_ps(_mm256_slli_epi32(upper, 16));
+    const f64x8_avx2 v = {_mm256_cvtps_pd(_mm256_castps256_ps128(single)), _mm256_cvtps_pd(_mm256_extractf128_ps(single, 1))};
+    return v;
+}
 static inline f64x8_avx2 load_f64x8_avx2(const double *p) {
     const f64x8_avx2 v = {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)};
     return v;
@@ -198,6 +204,7 @@ static inline f64x8_avx2 load_f64x8_avx2(const double *p) {
 #define TERM_SQL2 term_sql2_avx2
 #define TERM_DOT mul_f64x8_avx2
 #define LOAD8_F16 widen_f16x8_avx2
+#define LOAD8_BF16 widen_bf16x8_avx2
 #define LOAD8_F32 widen_f32x8_avx2
 #define LOAD8_F64 load_f64x8_avx2
 #include "float_pairs.h"

@@ -132,6 +132,10 @@ static inline double fold_f64x8_avx512(__m512d lanes) {
 static inline __m512d widen_f16x8_avx512(const void *p) {
     return _mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)));
 }
+static inline __m512d widen_bf16x8_avx512(const void *p) {
+    const __m256i upper = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(upper, 16)));
+}
 static inline __m512d widen_f32x8_avx512(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline __m512d term_l1_avx512(__m512d p, __m512d q) { return _mm512_abs_pd(_mm512_sub_pd(p, q)); }
 static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
@@ -148,6 +152,7 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define TERM_SQL2 term_sql2_avx512
 #define TERM_DOT _mm512_mul_pd
 #define LOAD8_F16 widen_f16x8_avx512
+#define LOAD8_BF16 widen_bf16x8_avx512
 #define LOAD8_F32 widen_f32x8_avx512
 #define LOAD8_F64 _mm512_loadu_pd
 #include "float_pairs.h"

@@ -65,7 +65,8 @@ typedef struct {
 } fastcls_search;
 
 #define FASTCLS_PAIRS(SUM, ISA)                                                                                          \
-    {SUM##_u8_pair_##ISA, SUM##_i8_pair_##ISA, SUM##_f16_pair_##ISA, SUM##_f32_pair_##ISA, SUM##_f64_pair_##ISA}
+    {SUM##_u8_pair_##ISA,   SUM##_i8_pair_##ISA,  SUM##_f16_pair_##ISA,                                                  \
+     SUM##_bf16_pair_##ISA, SUM##_f32_pair_##ISA, SUM##_f64_pair_##ISA}
 #define FASTCLS_ALL_PAIRS(ISA) {FASTCLS_PAIRS(l1, ISA), FASTCLS_PAIRS(sql2, ISA), FASTCLS_PAIRS(dot, ISA)}
 
 #endif

@@ -121,18 +121,20 @@ static inline double fold_f64x8_neon(f64x8_neon v) {
     const float64x2_t quarter = vaddq_f64(half_low, half_high);
     return vgetq_lane_f64(quarter, 0) + vgetq_lane_f64(quarter, 1);
 }
-static inline f64x8_neon widen_f32x8_neon(const float *p) {
-    const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 4);
+static inline f64x8_neon widen_singles_neon(float32x4_t low, float32x4_t high) {
     const f64x8_neon v = {{vcvt_f64_f32(vget_low_f32(low)), vcvt_high_f64_f32(low), vcvt_f64_f32(vget_low_f32(high)),
                            vcvt_high_f64_f32(high)}};
     return v;
 }
+static inline f64x8_neon widen_f32x8_neon(const float *p) { return widen_singles_neon(vld1q_f32(p), vld1q_f32(p + 4)); }
 static inline f64x8_neon widen_f16x8_neon(const uint16_t *p) {
     const float16x8_t half = vreinterpretq_f16_u16(vld1q_u16(p));
-    const float32x4_t low = vcvt_f32_f16(vget_low_f16(half)), high = vcvt_high_f32_f16(half);
-    const f64x8_neon v = {{vcvt_f64_f32(vget_low_f32(low)), vcvt_high_f64_f32(low), vcvt_f64_f32(vget_low_f32(high)),
-                           vcvt_high_f64_f32(high)}};
-    return v;
+    return widen_singles_neon(vcvt_f32_f16(vget_low_f16(half)), vcvt_high_f32_f16(half));
+}
+static inline f64x8_neon widen_bf16x8_neon(const uint16_t *p) {
+    const uint16x8_t upper = vld1q_u16(p);
+    const uint32x4_t low = vshlq_n_u32(vmovl_u16(vget_low_u16(upper)), 16), high = vshlq_n_u32(vmovl_high_u16(upper), 16);
+    return widen_singles_neon(vreinterpretq_f32_u32(low), vreinterpretq_f32_u32(high));
 }
 static inline f64x8_neon load_f64x8_neon(const double *p) { EACH_PART(vld1q_f64(p + 2 * i)) }
 #undef EACH_PART
@@ -146,6 +148,7 @@ static inline f64x8_neon load_f64x8_neon(const double *p) { EACH_PART(vld1q_f64(
 #define TERM_SQL2 term_sql2_neon
 #define TERM_DOT mul_f64x8_neon
 #define LOAD8_F16 widen_f16x8_neon
+#define LOAD8_BF16 widen_bf16x8_neon
 #define LOAD8_F32 widen_f32x8_neon
 #define LOAD8_F64 load_f64x8_neon
 #include "float_pairs.h"

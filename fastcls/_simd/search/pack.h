@@ -30,6 +30,9 @@ static inline void FASTCLS_JOIN(pack_elements, ISA)(const uint8_t *row, int type
         else if (type == FASTCLS_F64)
             for (ptrdiff_t i = 0; i < n; i++)
                 out[i] = (float)((((const double *)row)[first + i] - center[first + i]) * scale);
+        else if (type == FASTCLS_BF16)
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = (float)((widen_bf16(((const uint16_t *)row)[first + i]) - center[first + i]) * scale);
         else
             for (ptrdiff_t i = 0; i < n; i++)
                 out[i] = (float)((widen_f16(((const uint16_t *)row)[first + i]) - center[first + i]) * scale);

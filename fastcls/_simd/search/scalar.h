@@ -48,6 +48,13 @@ static inline double widen_f16(uint16_t half) {
     const double subnormal = (double)(int64_t)mantissa * (sign ? -0x1p-24 : 0x1p-24);
     return exponent ? normal : subnormal;
 }
+/* bfloat16 is the upper half of a single. */
+static inline double widen_bf16(uint16_t upper) {
+    const uint32_t bits = (uint32_t)upper << 16;
+    float single;
+    memcpy(&single, &bits, sizeof single);
+    return (double)single;
+}
 #define WIDEN_AS_IT_IS(v) ((double)(v))
 
 /* Floats. Feature i is added in lane i mod 8; the fold is fixed. The eight lanes are independent chains, so a compiler may
@@ -70,12 +77,15 @@ static inline double widen_f16(uint16_t half) {
     }
 
 SCALAR_FLOAT_PAIR(l1_f16_pair_scalar, uint16_t, widen_f16, fabs(p - q))
+SCALAR_FLOAT_PAIR(l1_bf16_pair_scalar, uint16_t, widen_bf16, fabs(p - q))
 SCALAR_FLOAT_PAIR(l1_f32_pair_scalar, float, WIDEN_AS_IT_IS, fabs(p - q))
 SCALAR_FLOAT_PAIR(l1_f64_pair_scalar, double, WIDEN_AS_IT_IS, fabs(p - q))
 SCALAR_FLOAT_PAIR(sql2_f16_pair_scalar, uint16_t, widen_f16, (p - q) * (p - q))
+SCALAR_FLOAT_PAIR(sql2_bf16_pair_scalar, uint16_t, widen_bf16, (p - q) * (p - q))
 SCALAR_FLOAT_PAIR(sql2_f32_pair_scalar, float, WIDEN_AS_IT_IS, (p - q) * (p - q))
 SCALAR_FLOAT_PAIR(sql2_f64_pair_scalar, double, WIDEN_AS_IT_IS, (p - q) * (p - q))
 SCALAR_FLOAT_PAIR(dot_f16_pair_scalar, uint16_t, widen_f16, p * q)
+SCALAR_FLOAT_PAIR(dot_bf16_pair_scalar, uint16_t, widen_bf16, p * q)
 SCALAR_FLOAT_PAIR(dot_f32_pair_scalar, float, WIDEN_AS_IT_IS, p * q)
 SCALAR_FLOAT_PAIR(dot_f64_pair_scalar, double, WIDEN_AS_IT_IS, p * q)
 
@@ -126,13 +136,14 @@ static ptrdiff_t select_scalar(const double *sums, ptrdiff_t n, double scale, do
 SCALAR_WIDEN(widen_u8_scalar, uint8_t, WIDEN_AS_IT_IS)
 SCALAR_WIDEN(widen_i8_scalar, int8_t, WIDEN_AS_IT_IS)
 SCALAR_WIDEN(widen_f16_scalar, uint16_t, widen_f16)
+SCALAR_WIDEN(widen_bf16_scalar, uint16_t, widen_bf16)
 SCALAR_WIDEN(widen_f32_scalar, float, WIDEN_AS_IT_IS)
 SCALAR_WIDEN(widen_f64_scalar, double, WIDEN_AS_IT_IS)
 
 static const fastcls_widen_fn fastcls_widen[FASTCLS_N_TYPES] = {
-    widen_u8_scalar, widen_i8_scalar, widen_f16_scalar, widen_f32_scalar, widen_f64_scalar,
+    widen_u8_scalar, widen_i8_scalar, widen_f16_scalar, widen_bf16_scalar, widen_f32_scalar, widen_f64_scalar,
 };
-static const ptrdiff_t fastcls_type_bytes[FASTCLS_N_TYPES] = {1, 1, 2, 4, 8};
+static const ptrdiff_t fastcls_type_bytes[FASTCLS_N_TYPES] = {1, 1, 2, 2, 4, 8};
 
 /* S of cosine from a dot product D = x.y and the squared norms A = x.x, B = y.y. Bitwise equal rows have D = A = B in
    the same arithmetic, so the bytes are compared only then: in practice only for true duplicates. */

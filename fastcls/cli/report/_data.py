@@ -32,7 +32,7 @@ def data_facts(outcome: Outcome) -> list[tuple[str, str]]:
     found = (
         [("date of the run", str(results["date"]).replace("T", " ").replace("+00:00", " UTC"))] if "date" in results else []
     )
-    found.append(("type of the values", str(data.X.dtype)))
+    found.append(("type of the values", name_of(data.X.dtype)))
     found.append(("values in a row", f"{data.X.shape[1]:,}"))
     found += [(f"SHA-256 of the {part} rows", value) for part, value in (results.get("checksums") or {}).items()]
     return found
