@@ -178,7 +178,7 @@ class LinearClassifier(LinearModel, LinearParameters):
         Parameters
         ----------
         X : array-like (n_samples, n_features)
-            uint8, int8, float16, float32 and float64 are read in place; other types are converted to float64.
+            uint8, int8, float16, bfloat16, float32 and float64 are read in place; other types are converted to float64.
         y : array-like (n_samples,)
             Labels of at least two classes: numbers or strings.
         sample_weight : array-like (n_samples,), optional

@@ -97,7 +97,7 @@ class NearestNeighbors(Neighbors):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            uint8, int8, float16, bfloat16, float32 and float64 are kept as they are. Changing them afterwards makes results
             undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
         y : ignored
         copy : bool
@@ -229,7 +229,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            uint8, int8, float16, bfloat16, float32 and float64 are kept as they are. Changing them afterwards makes results
             undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
         y : array-like of shape (n_rows,) or (n_rows, n_labels)
             Labels: numbers or strings. With two columns or more, several labels per row: 1 where the row has the label of

@@ -355,10 +355,21 @@ FAULTS = [
     ("_validation/base.py", "(strict and value == minimum)", "False", "project/test_refusals.py linear/test_losses.py"),
     (
         "_validation/rows.py",
-        "if not rows.flags.aligned:",
+        "if not is_aligned(rows):",
         "if False:",
         "neighbors/test_containers.py neighbors/test_neighbors.py",
     ),
+    (
+        "_validation/types.py",
+        "(rows.view(np.uint16) if rows.dtype == BFLOAT16 else rows)",
+        "rows",
+        "search/test_bfloat16.py",
+    ),
+    ("_validation/types.py", "np.uint16) & _WITHOUT_SIGN  #", "np.uint16)  #", "search/test_bfloat16.py"),
+    ("_validation/types.py", "max(negative, positive)", "positive", "search/test_bfloat16.py"),
+    ("_validation/containers.py", "some = X.iloc[:1] if", "return False; some = X.iloc[:1] if", "datasets/test_tensors.py"),
+    ("_gradient/problem.py", "X.dtype in (np.float32, BFLOAT16)", "X.dtype == np.float32", "search/test_bfloat16.py"),
+    ("_search/plan.py", "queries.dtype != BFLOAT16 or", "True or", "search/test_bfloat16.py"),
     (
         "_runtime/threads.py",
         "_cores(physical=False) + 1 + n_jobs",

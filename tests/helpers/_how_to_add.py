@@ -33,6 +33,7 @@ CUBES = """
 INTEGER_PAIR(cubes_u8_pair_scalar, uint8_t, uint64_t, uint64_t, abs(p - q) * abs(p - q) * abs(p - q))
 INTEGER_PAIR(cubes_i8_pair_scalar, int8_t, uint64_t, uint64_t, abs(p - q) * abs(p - q) * abs(p - q))
 SCALAR_FLOAT_PAIR(cubes_f16_pair_scalar, uint16_t, widen_f16, fabs(p - q) * fabs(p - q) * fabs(p - q))
+SCALAR_FLOAT_PAIR(cubes_bf16_pair_scalar, uint16_t, widen_bf16, fabs(p - q) * fabs(p - q) * fabs(p - q))
 SCALAR_FLOAT_PAIR(cubes_f32_pair_scalar, float, WIDEN_AS_IT_IS, fabs(p - q) * fabs(p - q) * fabs(p - q))
 SCALAR_FLOAT_PAIR(cubes_f64_pair_scalar, double, WIDEN_AS_IT_IS, fabs(p - q) * fabs(p - q) * fabs(p - q))
 

@@ -9,13 +9,17 @@ import numpy as np
 
 import fastcls
 from fastcls import knn, reference
+from fastcls._validation.types import STORED_TYPES, is_floating, narrowed, type_of
+
+#: the types of rows that NumPy has; search/test_bfloat16.py compares the other with float32
+NUMPY_TYPES = tuple(name for name in STORED_TYPES if name != "bfloat16")
 
 
 def random_rows(rng, n_rows, n_features, dtype, low=None, high=None):
     """Rows over the whole range of a byte type, or normal ones."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f":
-        return rng.normal(size=(n_rows, n_features)).astype(dtype)
+    dtype = type_of(dtype)
+    if is_floating(dtype):
+        return narrowed(rng.normal(size=(n_rows, n_features)), dtype)
     info = np.iinfo(dtype)
     low, high = info.min if low is None else low, info.max if high is None else high
     return rng.integers(low, high, size=(n_rows, n_features), endpoint=True).astype(dtype)

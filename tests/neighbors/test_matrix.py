@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from _rows import NUMPY_TYPES
 
 from fastcls import _kernels, pairwise_distances, reference, simd
 from fastcls._search import matrix
-from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
 
@@ -30,7 +30,7 @@ def rows_of(rng, n, d, dtype):
 @pytest.mark.usefixtures("restored_isa")
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
-    "dtypes", [*((name, name) for name in STORED_TYPES), ("uint8", "float32"), ("float64", "float16"), ("int8", "uint8")]
+    "dtypes", [*((name, name) for name in NUMPY_TYPES), ("uint8", "float32"), ("float64", "float16"), ("int8", "uint8")]
 )
 def test_every_kernel_has_the_bits_of_the_reference(dtypes, metric):
     rng = np.random.default_rng(0)

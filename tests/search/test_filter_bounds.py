@@ -19,7 +19,7 @@ from fastcls._search import matrix as _matrix
 from fastcls._search.filter import levels as _levels
 from fastcls._search.filter import levels_l2
 from fastcls._search.rows import Rows
-from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.types import BFLOAT16, STORED_TYPES, is_floating, narrowed, widened
 
 ROUNDED_DOWN = 1 - Fraction(1, 2**20)  # what a gap of codes is multiplied by before it is compared
 BITS = 160  # of a root's rational bounds
@@ -42,9 +42,10 @@ KINDS = (
 
 def whole(rows):
     """(numbers, exponent): rows as Python integers times 2^exponent, exactly."""
-    if rows.dtype.kind != "f":
+    if not is_floating(rows.dtype):
         return rows.astype(object), 0
-    mantissas, exponents = np.frexp(rows.astype(np.float64))
+    rows = widened(rows, np.float64)
+    mantissas, exponents = np.frexp(rows)
     numbers, exponents = np.ldexp(mantissas, 53).astype(np.int64).astype(object), exponents.astype(int) - 53
     least = int(exponents[rows != 0].min()) if rows.any() else 0
     return numbers * 2 ** np.where(rows != 0, exponents - least, 0).astype(object), least
@@ -116,9 +117,10 @@ def searches(draw):
     d, seed = draw(st.sampled_from((1, 3, 17, 64, 70, 130))), draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     rows = cases.HOSTILE[kind](rng, 200, d)
-    if np.dtype(dtype).kind != "f":
+    if dtype.endswith("int8"):
         X = cases.stored(rows, dtype)
         return X, cases.queries_for(rng, X, 12), metric
+    is_short, dtype = dtype == "bfloat16", dtype.replace("bfloat16", "float32")
     limit = limit_of(dtype, metric, d)
     offset = draw(st.sampled_from((0.0, 0.0, 1e3)))
     with np.errstate(under="ignore", over="ignore"):
@@ -131,6 +133,10 @@ def searches(draw):
     Q[6] = 0
     Q[7] = limit / 4
     Q[8] = np.finfo(dtype).smallest_subnormal
+    if is_short:
+        X, Q = narrowed(X, BFLOAT16), narrowed(Q, BFLOAT16)
+        Q.view(np.uint16)[np.arange(6), moved] ^= 1  # one unit in the last place
+        Q.view(np.uint16)[8] = 1
     return X, Q, metric
 
 
@@ -207,10 +213,12 @@ def test_bounds_are_not_idle():
     rng = np.random.default_rng(0)
     for dtype in STORED_TYPES:
         for metric in METRICS:
-            X = cases.stored(cases.low_rank(rng, 400, 130), dtype)
+            of_numpy = dtype.replace("bfloat16", "float32")
+            X = cases.stored(cases.low_rank(rng, 400, 130), of_numpy)
             near = 1e-3 * rng.normal(size=(20, 130))  # for the codes' steps; of bytes one feature moves
             near = near if X.dtype.kind == "f" else np.arange(130) == np.zeros((20, 1))
-            X = np.concatenate([X, X[:20] + near.astype(dtype)])
+            X = np.concatenate([X, X[:20] + near.astype(of_numpy)])
+            X = narrowed(X, BFLOAT16) if dtype == "bfloat16" else X
             shares, broken = [], 0
             levels = cases.every_level(X, metric)
             for level, codes in zip(levels, _levels.encode(levels, X, 1), strict=True):
@@ -234,12 +242,12 @@ def test_S_is_as_near_to_the_distance_as_its_margin_says(case):
     some, d = np.concatenate([X[::16], Q]), X.shape[1]
     with np.errstate(all="ignore"):
         S = _matrix.all_pairs(some, Q, metric, n_threads=1)
-    roundings = 0 if metric != "cosine" and X.dtype.kind != "f" else Fraction(d, 8) + 8
+    roundings = 0 if metric != "cosine" and not is_floating(X.dtype) else Fraction(d, 8) + 8
     for i, of_query in enumerate(distances(Q, some, metric)):
         for j, distance in enumerate(of_query):
             found = Fraction(float(S[i, j]))
             if metric == "cosine":
-                squares = [float((row.astype(float) ** 2).sum()) for row in (Q[i], some[j])]
+                squares = [float((widened(row, float) ** 2).sum()) for row in (Q[i], some[j])]
                 if min(squares) < 2.0**-900:  # rows of zeros, and rows whose squares have lost bits, are always looked at
                     continue
                 slack = (Fraction(d, 2) + 48) / 2**53

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from _filter_cases import METRICS, N_ROWS, assert_same_as_brute
 from _pairwise import pairwise
-from _rows import assert_same_bytes
+from _rows import NUMPY_TYPES, assert_same_bytes
 
 from fastcls import metrics, simd
 from fastcls._search import matrix, plan
 from fastcls._search.filter import levels_l1
 from fastcls._search.filter import search as filter_search
 from fastcls._search.rows import Rows
-from fastcls._validation.containers import STORED_TYPES
 
 KS = (1, 9, 100, N_ROWS)
 
@@ -29,7 +28,7 @@ def check_all_levels(X, Q, metric, ks=KS, cuts=cases.CUTS, **options):
     assert report.path == ("filter" if levels else "brute")
 
 
-@pytest.mark.parametrize(("name", "dtype", "metric"), pairwise(list(cases.HOSTILE), STORED_TYPES, METRICS))
+@pytest.mark.parametrize(("name", "dtype", "metric"), pairwise(list(cases.HOSTILE), NUMPY_TYPES, METRICS))
 def test_hostile_data(name, dtype, metric):
     number = list(cases.HOSTILE).index(name)
     rng = np.random.default_rng(number)
@@ -50,10 +49,10 @@ def test_extreme_floats(name, dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_every_width(dtype, metric):
     """Every width with every type and every metric, and about a third of all three together."""
-    rng, turn = np.random.default_rng(1), METRICS.index(metric) + STORED_TYPES.index(dtype)
+    rng, turn = np.random.default_rng(1), METRICS.index(metric) + NUMPY_TYPES.index(dtype)
     for d in (*range(1 + turn % 3, 37, 3), 47 + turn % 3, 63 + turn % 3, 70):
         X = cases.stored(cases.low_rank(rng, 700, d), dtype)
         assert_same_as_brute(Rows(cases.chunks_of(X, (300, 301))), cases.queries_for(rng, X, 12), (9,), metric)
@@ -70,7 +69,7 @@ def test_rows_wider_than_a_block_of_the_projections(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_every_choice_of_levels(dtype, metric):
     """Also those the planner would not make: one level alone, a fine one behind another of other coordinates."""
     rng = np.random.default_rng(2)
@@ -100,7 +99,7 @@ def test_the_planner_never_screens_fine_codes(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_clusters_that_one_coarse_level_tells_apart(dtype, metric):
     rng = np.random.default_rng(4)
     for d in (128, 784):
@@ -110,7 +109,7 @@ def test_clusters_that_one_coarse_level_tells_apart(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_threads_groups_and_single_queries(dtype, metric):
     rng = np.random.default_rng(5)
     X = cases.stored(cases.low_rank(rng, N_ROWS, 130), dtype)
@@ -132,7 +131,7 @@ def test_threads_groups_and_single_queries(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_leave_one_out(dtype, metric):
     rng = np.random.default_rng(6)
     X = cases.stored(cases.HOSTILE["forty clusters"](rng, 1500, 100), dtype)
@@ -148,7 +147,7 @@ def test_every_isa(isa, metric):
     rng, before = np.random.default_rng(7), simd.active()
     try:
         simd.use(isa)
-        for dtype in STORED_TYPES:
+        for dtype in NUMPY_TYPES:
             X = cases.stored(cases.low_rank(rng, 1600, 203), dtype)
             check_all_levels(X, cases.queries_for(rng, X, 15), metric, ks=(9, 100))
     finally:
@@ -156,7 +155,7 @@ def test_every_isa(isa, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_queries_of_which_nothing_is_known_see_each_row_once(dtype, metric):
     """Codes cannot hold a query far beyond the rows; it must see every row, and none of those a panel is filled up with."""
     rng = np.random.default_rng(8)
@@ -172,7 +171,7 @@ def test_queries_of_which_nothing_is_known_see_each_row_once(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_chunks_that_come_later(dtype, metric):
     """They are encoded by what the first chunk taught, however different they are, and nothing is encoded twice."""
     rng = np.random.default_rng(9)
@@ -190,7 +189,7 @@ def test_chunks_that_come_later(dtype, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_auto_is_brute_force(dtype, metric):
     """Also where its planner changes its mind: of white noise a filter leaves everything."""
     rng = np.random.default_rng(10)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from _filter_cases import METRICS
 from _pairwise import pairwise
-from _rows import assert_same_bytes
+from _rows import NUMPY_TYPES, assert_same_bytes
 
 from fastcls import NearestNeighbors, metrics
 from fastcls._runtime import pacing, threads
@@ -17,7 +17,6 @@ from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as levels_of_rows
 from fastcls._search.filter import search as filter_search
 from fastcls._search.rows import Rows
-from fastcls._validation.containers import STORED_TYPES
 
 PAIRS = (1, 3000, 40_000, 10**9)  # of a chunk of work: one panel, a few, many, all
 
@@ -46,7 +45,7 @@ def tied(rng, n, d, dtype):
 
 
 @pytest.mark.parametrize(
-    ("metric", "dtype", "n_queries", "n_threads"), pairwise(METRICS, STORED_TYPES, [1, 6, 40, 130], [1, 2])
+    ("metric", "dtype", "n_queries", "n_threads"), pairwise(METRICS, NUMPY_TYPES, [1, 6, 40, 130], [1, 2])
 )
 def test_ranges_give_the_bytes_of_brute_force(metric, dtype, n_queries, n_threads, cut_into):
     rng = np.random.default_rng(3)
@@ -224,7 +223,7 @@ def test_the_compiled_loop_refuses_ranges_without_lists_for_every_job(monkeypatc
         cases.search(rows, X[:500], 9, "l2", "filter", 2)
 
 
-@pytest.mark.parametrize(("metric", "dtype"), list(itertools.product(METRICS, STORED_TYPES)))
+@pytest.mark.parametrize(("metric", "dtype"), list(itertools.product(METRICS, NUMPY_TYPES)))
 def test_rows_encoded_in_parts_have_the_codes_of_all_at_once(metric, dtype, monkeypatch):
     X = cases.stored(cases.low_rank(np.random.default_rng(10), 4200, 70), dtype)
     levels = cases.every_level(X, metric)

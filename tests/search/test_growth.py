@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from _pairwise import pairwise
-from _rows import assert_same_bytes, hostile_rows, random_rows
+from _rows import NUMPY_TYPES, assert_same_bytes, hostile_rows, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from fastcls._search import rows as _rows
 from fastcls._search.filter import costs
 from fastcls._search.filter import filter as filtering
 from fastcls._search.rows import Rows
-from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls.metrics import METRICS
 
@@ -75,7 +74,7 @@ def assert_grown_is_fitted(X, y, Q, places, what="", k=5, **options):
     return model
 
 
-@pytest.mark.parametrize(("dtype", "metric", "algorithm"), pairwise(STORED_TYPES, list(METRICS), ALGORITHMS))
+@pytest.mark.parametrize(("dtype", "metric", "algorithm"), pairwise(NUMPY_TYPES, list(METRICS), ALGORITHMS))
 def test_grown_is_fitted(dtype, metric, algorithm):
     rng = np.random.default_rng(0)
     for d in (3, 40):
@@ -114,7 +113,7 @@ def test_hostile_rows_in_chunks_are_as_in_one(dtype, metric, algorithm):
 def test_any_cut_gives_the_same(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     n, d = data.draw(st.integers(2, 300)), data.draw(st.integers(1, 40))
-    X, y = rng.integers(0, 4, size=(n, d)).astype(data.draw(st.sampled_from(STORED_TYPES))), rng.integers(0, 3, size=n)
+    X, y = rng.integers(0, 4, size=(n, d)).astype(data.draw(st.sampled_from(NUMPY_TYPES))), rng.integers(0, 3, size=n)
     places = data.draw(st.lists(st.integers(1, n - 1), max_size=8))
     options = {"metric": data.draw(st.sampled_from(list(METRICS))), "algorithm": data.draw(st.sampled_from(ALGORITHMS))}
     with pytest.MonkeyPatch.context() as patch:

@@ -4,11 +4,11 @@ import functools
 
 import numpy as np
 import pytest
+from _rows import NUMPY_TYPES
 
 from fastcls import KNeighborsClassifier, reference, simd
 from fastcls._runtime import threads
 from fastcls._search import plan, tiles
-from fastcls._validation.containers import STORED_TYPES
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15]
 
@@ -41,7 +41,7 @@ def assert_is(got, wanted):
 
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_every_width_equals_reference(isa, metric, dtype):
     rng = np.random.default_rng(0)
     for width in WIDTHS:

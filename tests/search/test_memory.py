@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from _rows import python
 
-from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.types import STORED_TYPES
 
 pytestmark = pytest.mark.process
 
@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from fastcls import NearestNeighbors, metrics
+from fastcls._validation.types import narrowed, type_of
 
 def resident(field):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -25,7 +26,7 @@ def resident(field):
 
 dtype, algorithm, waste = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = np.random.default_rng(0)
-Q, X = (rng.integers(-100, 100, size=(n, 768), dtype=np.int8).astype(dtype) for n in (2_000, 12_000))
+Q, X = (narrowed(rng.integers(-100, 100, size=(n, 768), dtype=np.int8), type_of(dtype)) for n in (2_000, 12_000))
 for metric in {of.sum: name for name, of in metrics.METRICS.items()}.values():
     NearestNeighbors(metric=metric, algorithm=algorithm).fit(X[:500]).kneighbors(Q[:100], 5)
     Path("/proc/self/clear_refs").write_text("5")

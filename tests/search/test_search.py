@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from _pairwise import pairwise
-from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
+from _rows import NUMPY_TYPES, assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
 
 from fastcls import _kernels, knn, metrics, pairwise_distances, reference
 from fastcls._runtime import pacing, threads
 from fastcls._search import brute, matrix, plan, tiles
-from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import check_rows
 
@@ -35,7 +34,7 @@ def test_random_rows_vary():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_equals_reference_at_every_width(metric, dtype):
     rng = np.random.default_rng(1)
     for width in WIDTHS:
@@ -47,7 +46,7 @@ def test_equals_reference_at_every_width(metric, dtype):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_equals_reference_at_every_number_of_rows(metric, dtype):
     rng = np.random.default_rng(2)
     for n in range(1, 66):
@@ -56,7 +55,7 @@ def test_equals_reference_at_every_number_of_rows(metric, dtype):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_matrix_equals_reference(metric, dtype):
     rng = np.random.default_rng(3)
     for n_queries, n_rows, width in [(1, 1, 1), (33, 300, 17), (70, 5, 64), (3, 40, 3072)]:
@@ -82,7 +81,7 @@ def test_bytes_at_the_ends_of_their_range_do_not_wrap(metric, dtype, width):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_ties_keep_the_order_of_the_training_index(metric, dtype):
     rng = np.random.default_rng(4)
     Q, X = (random_rows(rng, n, 4, "uint8", 0, 3).astype(dtype) for n in (60, 500))
@@ -94,8 +93,8 @@ def test_ties_keep_the_order_of_the_training_index(metric, dtype):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("Q_dtype", STORED_TYPES)
-@pytest.mark.parametrize("X_dtype", STORED_TYPES)
+@pytest.mark.parametrize("Q_dtype", NUMPY_TYPES)
+@pytest.mark.parametrize("X_dtype", NUMPY_TYPES)
 def test_mixed_types_are_compared_in_float64(metric, Q_dtype, X_dtype):
     rng = np.random.default_rng(5)
     Q, X = random_rows(rng, 9, 19, "int8", 0, 9).astype(Q_dtype), random_rows(rng, 30, 19, "int8", 0, 9).astype(X_dtype)
@@ -104,7 +103,7 @@ def test_mixed_types_are_compared_in_float64(metric, Q_dtype, X_dtype):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_n_threads_and_batch_size_agnosticism(metric, dtype):
     rng = np.random.default_rng(6)
     Q, X = random_rows(rng, 150, 41, dtype), random_rows(rng, 900, 41, dtype)  # enough to be worth three threads
@@ -116,7 +115,7 @@ def test_n_threads_and_batch_size_agnosticism(metric, dtype):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_memory_layout_agnosticism(metric, dtype, tmp_path):
     rng = np.random.default_rng(7)
     Q, X = random_rows(rng, 10, 24, dtype), random_rows(rng, 50, 24, dtype)
@@ -200,9 +199,7 @@ def cut(rows, *at):
     return plan.Rows([part.copy() for part in np.split(rows, at)])
 
 
-@pytest.mark.parametrize(
-    ("dtype", "metric", "case", "grouped"), pairwise(STORED_TYPES, METRICS, list(PIECES), [False, True])
-)
+@pytest.mark.parametrize(("dtype", "metric", "case", "grouped"), pairwise(NUMPY_TYPES, METRICS, list(PIECES), [False, True]))
 def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtype, metric, case, grouped):
     rng = np.random.default_rng(9)
     n_queries, n_rows, width, k = PIECES[case]
@@ -233,7 +230,7 @@ def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtyp
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_leave_one_out_over_chunks_equals_reference(smallest_pieces, dtype, metric):
     rng = np.random.default_rng(11)
     X = random_rows(rng, 260, 18, dtype)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from _rows import assert_same_bytes, hostile_rows, random_rows
+from _rows import NUMPY_TYPES, assert_same_bytes, hostile_rows, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,11 +11,10 @@ from fastcls._runtime import pacing, threads
 from fastcls._search import plan
 from fastcls._search import tree as _tree
 from fastcls._search.rows import Rows
-from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
 SERVED = [name for name, metric in METRICS.items() if metric.sum_is_rank_distance]
-FLOATS = [name for name in STORED_TYPES if name.startswith("float")]
+FLOATS = [name for name in NUMPY_TYPES if name.startswith("float")]
 WIDTHS = range(1, _tree.MOST_FEATURES + 1)
 
 
@@ -64,7 +63,7 @@ def hard_cases(rng, n, d, dtype):
 
 
 @pytest.mark.parametrize("metric", SERVED)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_equals_brute_force_at_every_width(metric, dtype):
     rng = np.random.default_rng(0)
     n = 500
@@ -76,7 +75,7 @@ def test_equals_brute_force_at_every_width(metric, dtype):
 
 
 @pytest.mark.parametrize("metric", SERVED)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_equals_the_definition(metric, dtype):
     rng = np.random.default_rng(1)
     for d in (1, 3, 8, 15):
@@ -110,8 +109,8 @@ def test_values_near_the_ends_of_float64_equal_brute_force():
             assert_tree_is_brute([X], X[::7], 30, metric, f"{scale}")
 
 
-@pytest.mark.parametrize("Q_dtype", STORED_TYPES)
-@pytest.mark.parametrize("X_dtype", STORED_TYPES)
+@pytest.mark.parametrize("Q_dtype", NUMPY_TYPES)
+@pytest.mark.parametrize("X_dtype", NUMPY_TYPES)
 def test_mixed_types_equal_brute_force(Q_dtype, X_dtype):
     rng = np.random.default_rng(4)
     X, Q = random_rows(rng, 400, 3, "int8", 0, 40).astype(X_dtype), random_rows(rng, 30, 3, "int8", 0, 40).astype(Q_dtype)
@@ -182,7 +181,7 @@ def test_a_group_never_sees_itself(metric, n_groups):
 def test_any_small_integers_equal_brute_force(data):
     n, d = data.draw(st.integers(1, 200)), data.draw(st.integers(1, 5))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    dtype, top = data.draw(st.sampled_from(STORED_TYPES)), data.draw(st.integers(0, 20))
+    dtype, top = data.draw(st.sampled_from(NUMPY_TYPES)), data.draw(st.integers(0, 20))
     X, Q = (rng.integers(0, top + 1, size=(m, d)).astype(dtype) for m in (n, 8))
     cut = data.draw(st.integers(0, n))
     chunks = [part for part in (X[:cut], X[cut:]) if len(part)]
