@@ -194,7 +194,7 @@ def _refuse_type(dtype: Any, name: str) -> None:
 
 
 def _is_extension_float(dtype: np.dtype) -> bool:
-    """Whether it is bfloat16 or another small type that ml_dtypes adds to NumPy; float32 holds each exactly."""
+    """Whether it is one of the small types that ml_dtypes adds to NumPy; float32 holds each exactly."""
     return dtype.kind in "Vfiu" and dtype.names is None and dtype.type.__module__.split(".")[0] == "ml_dtypes"
 
 
@@ -241,8 +241,14 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
+        value = array[row, column]
+        if isinstance(value, (list, tuple, np.ndarray)):
+            raise InputError(
+                f"{name} has {kind(value)} of {counted(np.size(value), 'value')} at row {row}, column {column}; wanted one "
+                "number: make a table of a column of lists first, with np.stack(list(column))"
+            ) from None
         raise InputTypeError(
-            f"{name} has {kind(array[row, column])} at row {row}, column {column}: each value of this argument "
+            f"{name} has {kind(value)} at row {row}, column {column}: each value of this argument "
             "must be numeric, not a string or another object: convert it to a number"
         ) from None
 

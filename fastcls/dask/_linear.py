@@ -33,8 +33,8 @@ class _Linear(OverCluster, LinearClassifier):
         Parameters
         ----------
         X : array-like, path of an .npy file, memory map, dask array, or a list of these: (n_samples, n_features)
-            uint8, int8, float16, bfloat16, float32 or float64. Every worker must find a file under the same path. Arrays in this
-            process's memory are sent to the workers.
+            uint8, int8, float16, bfloat16, float32 or float64. Every worker must find a file under the same path. Arrays in
+            this process's memory are sent to the workers.
         y : array-like, dask array, path of an .npy file or list of paths: (n_samples,)
         sample_weight : as y, optional
             Rows of weight 0 leave the training set.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastcls._runtime import memory
+from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import kind
 from fastcls.datasets._common import existing_path
@@ -38,7 +39,7 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
         The folder of a zarr array (of a group: ``group.zarr/X``), an .npy file, or any object with ``shape``,
         ``dtype`` and slices, such as a dataset of h5py. The first dimension is rows.
     part_bytes : int
-        Approximate size of a part. A part is always whole chunks, so that no chunk is unpacked twice.
+        Approximate size of a part, at least 1. A part is always whole chunks, so that no chunk is unpacked twice.
 
     Yields
     ------
@@ -48,7 +49,7 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
     Raises
     ------
     InputError
-        If `source` is neither a path nor such an array, or for the reasons given at ``load_zarr``.
+        If `source` is neither a path nor such an array, `part_bytes` is below 1, or for the reasons given at ``load_zarr``.
 
     Examples
     --------
@@ -63,6 +64,7 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
         raise InputError(
             f"source is {kind(source)}: give the folder of a zarr array, or an array with shape, dtype and slices"
         )
+    check_number("part_bytes", part_bytes, minimum=1, whole=True)
     row_bytes = math.prod(array.shape[1:]) * array.dtype.itemsize
     rows = (getattr(array, "shards", None) or getattr(array, "chunks", None) or (1,))[0]
     step = max(1, part_bytes // max(1, row_bytes * rows)) * rows

@@ -308,7 +308,7 @@ class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
             was fitted on (``numpy.load(file, mmap_mode="r")``). The model then stores the names and sizes of these files
             and a checksum of the rows, and needs the files.
         codes : bool
-            Write the codes of the filter with embedded rows: up to 35 % more bytes (60 % for int8, float16 and bfloat16). Without
+            Write the codes of the filter with embedded rows: up to 35 % more bytes (60 % for int8, 16-bit floats). Without
             them, the first search of the loaded model makes them.
 
         Raises

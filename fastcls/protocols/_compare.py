@@ -18,6 +18,7 @@ from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
 from fastcls._validation.rows import check_rows
+from fastcls._validation.types import name_of
 from fastcls._version import __version__
 from fastcls.model_selection import check_folds, check_test, make_folds
 
@@ -420,7 +421,7 @@ def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, np.ndarray]) ->
         rows = found[name] = _checked(test[name], f"test[{name!r}]", np.size(y_test), "y_test")
         if rows.shape[1] != X.shape[1] or rows.dtype != X.dtype:
             raise InputError(
-                f"test[{name!r}] has {counted(rows.shape[1], 'feature')} of type {rows.dtype}, but "
-                f"representations[{name!r}] has {X.shape[1]:,} of type {X.dtype}: give both the same"
+                f"test[{name!r}] has {counted(rows.shape[1], 'feature')} of type {name_of(rows.dtype)}, "
+                f"but representations[{name!r}] has {X.shape[1]:,} of type {name_of(X.dtype)}: give both the same"
             )
     return found

@@ -56,8 +56,16 @@ def lane_sum(terms: ArrayLike) -> np.ndarray:
 def _common(x: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Both operands in the arithmetic of their pair (int64 for equal byte types, else float64), and its sum."""
     exact = x.dtype == Y.dtype and x.dtype in EXACT_INTEGERS
-    wide = np.int64 if exact else np.float64
-    return x.astype(wide), Y.astype(wide), (lambda t: t.sum(axis=-1)) if exact else lane_sum
+    if exact:
+        return x.astype(np.int64), Y.astype(np.int64), lambda t: t.sum(axis=-1)
+    return _as_float64(x), _as_float64(Y), lane_sum
+
+
+def _as_float64(x: np.ndarray) -> np.ndarray:
+    """Values in float64, exactly. NumPy has no bfloat16: it is the upper half of a float32, in two bytes of type V2."""
+    if x.dtype == np.dtype("V2"):
+        x = (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    return x.astype(np.float64)
 
 
 def l1(x: np.ndarray, Y: np.ndarray) -> np.ndarray:

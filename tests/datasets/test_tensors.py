@@ -55,6 +55,21 @@ def test_what_has_a_shape_a_dtype_and_slices_is_data():
     assert [len(part) for part in datasets.array_parts(OnlySlices(X), part_bytes=5 * X[0].nbytes)] == [5, 5, 2]
 
 
+@pytest.mark.parametrize("part_bytes", [0, -5, 2.5])
+def test_parts_of_no_size_are_refused(part_bytes):
+    words = f"part_bytes={part_bytes}; wanted a whole number of at least 1"
+    check_refused(lambda: datasets.array_parts(X, part_bytes=part_bytes), words)
+
+
+def test_a_column_of_lists_is_refused_with_the_way_to_a_table():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame({"embedding": list(X), "length": 1.0})
+    check_refused(
+        lambda: check_rows(frame), "X has a ndarray of 5 values at row 0, column 0; wanted one number: make a table"
+    )
+    assert np.stack(list(frame["embedding"])).tobytes() == X.tobytes()
+
+
 def test_an_npy_file_comes_in_parts(tmp_path):
     np.save(tmp_path / "X.npy", X)
     np.testing.assert_array_equal(np.concatenate(list(datasets.array_parts(tmp_path / "X.npy", part_bytes=50))), X)

@@ -8,7 +8,7 @@ import pytest
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, python, python_process, random_rows
 
 from fastcls import NearestNeighbors, knn, metrics, reference, simd
-from fastcls._validation.types import STORED_TYPES, as_numbers
+from fastcls._validation.types import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
 FLOATS = [name for name in STORED_TYPES if name.startswith("float")]
@@ -33,7 +33,7 @@ def test_every_isa_equals_reference_at_tail_sizes(isa, metric, dtype):
         n_queries, n_rows = 9 + width % 13, 65 + width % 64  # many queries are packed; tiles are 3 or 6 x 8 to 64
         Q, X = random_rows(rng, n_queries, width, dtype), random_rows(rng, n_rows, width, dtype)
         X[n_rows // 2], X[-1], X[5] = Q[1], Q[-1], np.zeros(1, X.dtype)
-        wanted = reference.kneighbors(as_numbers(Q), as_numbers(X), 8, metric)
+        wanted = reference.kneighbors(Q, X, 8, metric)
         assert_same_bytes(knn(Q, X, 8, metric), wanted, f"{width} features")
         few = [part[:3] for part in wanted]  # a few are searched one pair at a time
         assert_same_bytes(knn(Q[:3], X, 8, metric), few, f"{width} features, 3 queries")
@@ -79,7 +79,7 @@ GUARDED = """
 import ctypes, mmap, sys
 import numpy as np
 from fastcls import knn, reference, simd
-from fastcls._validation.types import as_numbers, narrowed, type_of
+from fastcls._validation.types import narrowed, type_of
 
 libc, page = ctypes.CDLL(None, use_errno=True), mmap.PAGESIZE
 libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -101,7 +101,7 @@ def guarded(rows, behind):
 rng, dtype, beyond = np.random.default_rng(2), sys.argv[1], len(sys.argv) > 2
 for width, n_queries, n_rows in ((1, 9, 70), (17, 13, 131), (33, 2, 67), (65, 9, 257), (127, 31, 65), (3073, 8, 41)):
     rows = [narrowed(rng.integers(-100, 100, size=(n, width)), type_of(dtype)) for n in (n_queries, n_rows)]
-    wanted = {metric: reference.kneighbors(*map(as_numbers, rows), 5, metric) for metric in ("l1", "l2", "cosine")}
+    wanted = {metric: reference.kneighbors(*rows, 5, metric) for metric in ("l1", "l2", "cosine")}
     for behind in (True, False):
         Q, X = (guarded(part, behind) for part in rows)
         if beyond:
