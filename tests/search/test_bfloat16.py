@@ -161,6 +161,17 @@ def test_digits_are_exact_and_searched_as_bytes():
         assert scores[0] == scores[1] == scores[2]
 
 
+def test_radius_and_duplicates_are_those_of_float32(rng):
+    X, wide = both(np.repeat(rng.normal(size=(150, 20)), 2, axis=0))
+    for metric, radius in (("l1", 12.0), ("l2", 4.0), ("cosine", 0.5)):
+        found = [fastcls.NearestNeighbors(metric=metric).fit(rows).radius_neighbors(rows[:30], radius) for rows in (X, wide)]
+        for part, single in zip(*found, strict=True):
+            assert_same_bytes(part, single, metric)
+        pairs = [fastcls.duplicates(rows, metric=metric) for rows in (X, wide)]
+        assert_same_bytes([pairs[0].pairs], [pairs[1].pairs])
+        assert len(pairs[0]) >= 150
+
+
 def test_growth_keeps_the_type(rng):
     X, wide = both(rng.normal(size=(300, 20)))
     y = np.arange(300) % 3

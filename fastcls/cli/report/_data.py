@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from fastcls._validation.types import name_of
 from fastcls.cli._checks import MODELS
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._words import counted, percent
