@@ -105,7 +105,7 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
         pairs = Table(title=f"pairs, {protocol}", title_justify="left", title_style="bold", **look)
         for heading in ("first", "second"):
             pairs.add_column(heading, overflow="fold")
-        for heading in ("points", "95 % interval", "p (Holm)", "only 1st : 2nd", "agree %"):
+        for heading in ("points", "95 % interval", "p (Holm)", "only 1st:2nd", "agree %"):
             pairs.add_column(heading, justify="right", no_wrap=True)
         for pair in shown_pairs(results, protocol):
             pairs.add_row(
@@ -114,7 +114,7 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
                 f"{100 * pair['difference']:+.2f}",
                 interval(pair["difference_low"], pair["difference_high"]),
                 p_text(pair["p_holm"]),
-                f"{pair['only_first']:,.0f} : {pair['only_second']:,.0f}",
+                f"{pair['only_first']:,.0f}:{pair['only_second']:,.0f}",
                 f"{100 * pair['agreement']:.1f}",
             )
         console.print(pairs)

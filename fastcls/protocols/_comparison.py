@@ -26,10 +26,10 @@ class Comparison:
     pairs : ResultTable
         One row for each protocol and pair of representations, at the compared setting: ``difference`` of their accuracies
         (``first`` minus ``second``) with its 95 % interval (percentiles of 1,000 bootstrap resamples of the test rows);
-        ``p_value`` (McNemar's exact test; for means over tries a paired bootstrap) and ``p_holm``, corrected by Holm's
-        method for the number of rows of this table; ``only_first`` and ``only_second``, the numbers of test rows that only
-        one predicts correctly; ``agreement``, the share of equal predictions, and ``kappa``, Cohen's. With several tries
-        these are means over the tries.
+        ``p_value`` (McNemar's exact test; for means over tries a paired t-test over the test rows) and ``p_holm``, corrected
+        by Holm's method for the number of rows of this table; ``only_first`` and ``only_second``, the numbers of test rows
+        that only one predicts correctly; ``agreement``, the share of equal predictions, and ``kappa``, Cohen's. With several
+        tries these are means over the tries.
     wrong_alone, right_alone : dict of dict of int64 arrays
         Protocol -> representation -> numbers of the test rows that this one alone predicts wrongly, or correctly; with
         several tries, in more than half of them.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_rel
 from sklearn.metrics import cohen_kappa_score
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -56,6 +56,18 @@ def test_p_values_are_those_of_scipy_and_statsmodels(found, predicted):
         assert p_value == pytest.approx(tables.mcnemar(table, exact=True).pvalue, rel=1e-12)
     multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is the second opinion")
     assert found.pairs["p_holm"] == pytest.approx(multitest.multipletests(found.pairs["p_value"], method="holm")[1])
+
+
+def test_p_values_of_means_over_tries_are_those_of_a_paired_t_test():
+    rng = np.random.default_rng(1)
+    truth = np.zeros(400, int)
+    good, fair = (rng.random((5, 400)) < share for share in (0.1, 0.3))
+    ((_, _, pair),) = compare_all(truth, [good.astype(int), fair.astype(int)])
+    assert pair.p_value == pytest.approx(ttest_rel((good == 0).mean(axis=0), (fair == 0).mean(axis=0)).pvalue)
+    assert pair.p_value < 1e-9  # so that it stays significant after a correction for many pairs
+    for other, wanted in ((good.astype(int), 1.0), (np.ones((5, 400), int), 0.0)):
+        ((_, _, pair),) = compare_all(truth, [good.astype(int) if wanted else np.zeros((5, 400), int), other])
+        assert pair.p_value == pytest.approx(wanted, abs=1e-9)
 
 
 def test_holm_steps_down_and_never_falls():

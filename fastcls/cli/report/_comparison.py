@@ -23,7 +23,7 @@ PAIRS_NOTE = (
     "Difference: accuracy of the first minus that of the second, in percentage points, with its 95 % interval (bootstrap of "
     "the test rows). Only first, only second: test rows that only one of the two predicts correctly. Agreement: share of "
     "test rows with the same prediction; kappa is Cohen's. p: McNemar's exact test, for means over tries a paired "
-    "bootstrap; in the next column corrected by Holm's method for all {n} pairs on this page. A difference is significant "
+    "t-test; in the next column corrected by Holm's method for all {n} pairs on this page. A difference is significant "
     f"if the corrected p is below {SIGNIFICANCE_LEVEL}. The tests treat test rows as independent; they do not cover what "
     "other training rows would change."
 )
