@@ -252,10 +252,11 @@ def use(path, rng):
     except ALLOWED:
         return False
     d = model.n_features_in_
-    X = model._rows.chunks[0][:3] if hasattr(model, "_rows") else np.zeros((3, min(d, 1000)), np.float32)
+    rows = getattr(model, "_rows", None)  # a method of the linear models
+    X = rows.chunks[0][:3] if hasattr(rows, "chunks") else np.zeros((3, min(d, 1000)), np.float32)
     queries = np.asarray(np.nan_to_num(np.asarray(X, np.float64), posinf=1.0, neginf=1.0).clip(-100, 100), X.dtype)
     classes = getattr(model, "classes_", None)
-    searches = hasattr(model, "_rows")
+    searches = hasattr(rows, "chunks")
     if searches and rng.random() < 0.7:
         model.set_params(algorithm=["brute", "filter"][rng.integers(2)])
     for Q in (queries[: 1 + 2 * rng.integers(2)], np.repeat(queries, 30, axis=0)):
