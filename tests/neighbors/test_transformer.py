@@ -101,7 +101,7 @@ def test_is_saved(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: KNeighborsTransformer(mode="graph").fit(SOME), "mode='graph' is unknown; choose one of: distance, connec"),
+        (lambda: KNeighborsTransformer(mode="graph").fit(SOME), "mode='graph' is unknown; choose one of: distance"),
         (lambda: KNeighborsTransformer(n_neighbors=400).fit_transform(SOME), "n_neighbors=401, but there are only 400"),
         (lambda: KNeighborsTransformer(n_neighbors=0).fit(SOME), "n_neighbors=0; wanted a whole number of at least 1"),
         (lambda: KNeighborsTransformer().fit(SOME).transform(SOME[:, :9]), "X has 9 features, but KNeighborsTransformer is"),
