@@ -24,6 +24,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_features
+from fastcls._validation.types import widened
 from fastcls.metrics import METRICS, check_magnitude
 
 from ._draws import mteb_label_draws
@@ -108,7 +109,7 @@ def probe_of_labels(
                 f"all {counted(len(rows), 'row')} of a draw {'have' if own[0, constant[0]] else 'lack'} the label in column "
                 f"{labels.kept[constant[0]]} of y, so no probe can be trained for it: leave it out, or give more rows"
             )
-        wide, margins = rows.astype(np.float64), np.empty(labels.test.shape)
+        wide, margins = widened(rows, np.float64), np.empty(labels.test.shape)
         for label in range(own.shape[1]):
             model = fit_logistic(wide, own[:, label], 2, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs)
             n_stopped += not model.converged

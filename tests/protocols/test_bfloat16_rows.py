@@ -13,8 +13,8 @@ Y = np.arange(150) % 3
 X = narrowed(np.random.default_rng(0).normal(size=(150, 16)) + 1.5 * np.eye(3, 16)[Y], BFLOAT16)
 
 
-def answers_of(evaluate, rows, **options):
-    table = evaluate(rows[:100], Y[:100], rows[100:], Y[100:], random_state=0, **options)
+def answers_of(evaluate, rows, labels=Y, **options):
+    table = evaluate(rows[:100], labels[:100], rows[100:], labels[100:], random_state=0, **options)
     return [[value for name, value in zip(table.columns, row, strict=True) if name != "seconds"] for row in table.rows]
 
 
@@ -29,6 +29,12 @@ def answers_of(evaluate, rows, **options):
     ],
 )
 def test_tables_are_those_of_float32(evaluate, options):
+    assert repr(answers_of(evaluate, X, **options)) == repr(answers_of(evaluate, widened(X), **options))
+
+
+@pytest.mark.parametrize("evaluate", [protocols.knn_eval, protocols.linear_probe])
+def test_tables_of_several_labels_are_those_of_float32(evaluate):
+    options = {"labels": np.array([[1, 0], [0, 1], [1, 1]])[Y], "preset": "mteb-multilabel"}
     assert repr(answers_of(evaluate, X, **options)) == repr(answers_of(evaluate, widened(X), **options))
 
 
