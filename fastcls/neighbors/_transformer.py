@@ -7,7 +7,9 @@ from typing import Any
 from scipy.sparse import csr_matrix
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from fastcls._validation.base import one_of
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import only
 
 from ._base import Neighbors
 
@@ -26,8 +28,10 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
     mode : {"distance", "connectivity"}, default="distance"
         Entries are distances, or 1.
     n_neighbors : int, default=5
-        With ``mode="distance"`` every row has one more, because a training row is its own neighbour at distance 0, which
-        such estimators do not count.
+        With ``mode="distance"`` every row has one more: a training row finds itself at distance 0, and such estimators do
+        not count it. Rows at one distance are sorted by index, so equal rows of smaller index come before the row itself,
+        and more than `n_neighbors` of them leave it out. Under "cosine" so do rows of one direction, and a row of zeros has
+        distance 1 from every row, itself included.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
         chooses the faster. The answer is the same, to the last bit.
@@ -107,7 +111,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
         return self
 
     def transform(self, X: Any) -> csr_matrix:
-        """The nearest training rows of every row of X; a training row is its own first neighbour.
+        """The nearest training rows of every row of X; a training row finds itself too.
 
         Parameters
         ----------
@@ -121,11 +125,20 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
         Raises
         ------
         InputError
-            For invalid queries, queries of another width, or more neighbours than training rows.
+            For invalid queries, queries of another width, or too few training rows: there must be one more than
+            `n_neighbors` with ``mode="distance"``.
         """
         self._check_is_fitted()
         self._check_mode()
-        return self.kneighbors_graph(X, self.n_neighbors + (self.mode == "distance"), self.mode)
+        k, n_rows = int(check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)), self.n_samples_fit_
+        if self.mode == "connectivity":
+            return self.kneighbors_graph(X, k, self.mode)
+        if k >= n_rows:
+            what = f"use at most {n_rows - 1:,}" if n_rows > 1 else "fit more rows"
+            raise InputError(
+                f"n_neighbors={k}, and one more for mode='distance', but {only(n_rows, 'training row')}; {what}"
+            )
+        return self.kneighbors_graph(X, k + 1, self.mode)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> csr_matrix:
         """`fit`, then `transform` of the same rows.

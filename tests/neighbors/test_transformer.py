@@ -102,7 +102,22 @@ def test_is_saved(tmp_path):
     ("call", "message"),
     [
         (lambda: KNeighborsTransformer(mode="graph").fit(SOME), "mode='graph' is unknown; choose one of: distance"),
-        (lambda: KNeighborsTransformer(n_neighbors=400).fit_transform(SOME), "n_neighbors=401, but there are only 400"),
+        (
+            lambda: KNeighborsTransformer(n_neighbors=400).fit_transform(SOME),
+            "^n_neighbors=400, and one more for mode='distance', but there are only 400 training rows; use at most 399$",
+        ),
+        (
+            lambda: KNeighborsTransformer(n_neighbors=1).fit_transform(SOME[:1]),
+            "=1, and one more .*; fit more rows$",
+        ),
+        (
+            lambda: KNeighborsTransformer(n_neighbors=401, mode="connectivity").fit_transform(SOME),
+            "^n_neighbors=401, but there are only 400 training rows; use at most 400$",
+        ),
+        (
+            lambda: KNeighborsTransformer().fit(SOME).set_params(n_neighbors="3").transform(SOME),
+            "^n_neighbors='3'; wanted a whole number of at least 1$",
+        ),
         (lambda: KNeighborsTransformer(n_neighbors=0).fit(SOME), "n_neighbors=0; wanted a whole number of at least 1"),
         (lambda: KNeighborsTransformer().fit(SOME).transform(SOME[:, :9]), "X has 9 features, but KNeighborsTransformer is"),
     ],
