@@ -22,7 +22,7 @@ class Comparison:
     table : ResultTable
         One row for each representation, protocol and setting: ``setting``, whether it is the one ``compared`` in pairs,
         ``n_features``, ``bytes_per_row``, ``seconds`` (of all settings of the protocol together), ``n_rows`` (training rows
-        of few-shot protocols), and the numbers of `knn_eval` with their 95 % intervals.
+        of few-shot protocols; with folds, of the smallest), and the numbers of `knn_eval` with their 95 % intervals.
     pairs : ResultTable
         One row for each protocol and pair of representations, at the compared setting: ``difference`` of their accuracies
         (``first`` minus ``second``) with its 95 % interval (percentiles of 1,000 bootstrap resamples of the test rows);
@@ -77,11 +77,11 @@ COMPARED_K = 20
 def compared(settings: Sequence[Mapping[str, Any]]) -> int:
     """Which setting of a protocol is compared in pairs: with the most training rows, k = 20 or the nearest, else the last.
 
-    The choice does not depend on any result.
+    The choice does not depend on any result. A k that differs between folds is a list; its smallest counts.
     """
     most = max(one.get("n_rows", 0) for one in settings)
     places = [at for at, one in enumerate(settings) if one.get("n_rows", 0) == most]
-    return min(reversed(places), key=lambda at: abs(settings[at].get("k", COMPARED_K) - COMPARED_K))
+    return min(reversed(places), key=lambda at: abs(int(np.min(settings[at].get("k", COMPARED_K))) - COMPARED_K))
 
 
 def in_words(line: Line) -> str:

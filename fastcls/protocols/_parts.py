@@ -16,7 +16,7 @@ from fastcls._validation.paths import check_path
 from ._comparison import Line
 
 ENDING = ".part.safetensors"
-_FORMAT = "fastcls comparison 1"
+_FORMAT = "fastcls comparison 2"
 
 
 class PartsFolder:
@@ -62,16 +62,32 @@ class PartsFolder:
             if header["format"] != _FORMAT:
                 return None
             lines = []
-            for at, of_line in enumerate(json.loads(header["lines"])):
+            described = json.loads(header["lines"])
+            if not isinstance(described, list) or not described:
+                return None
+            for at, of_line in enumerate(described):
+                if not _is_setting(of_line["setting"]):
+                    return None
                 predicted, hits = arrays[f"predicted.{at}"], arrays[f"hits.{at}"]
                 if predicted.dtype.kind != "i" or predicted.ndim != 2 or predicted.shape[1:] != (n_test,):
                     return None
-                if hits.shape != (n_test,):
+                if hits.dtype.kind != "f" or hits.shape != (n_test,):
                     return None
                 values = {str(name): tuple(map(float, value)) for name, value in of_line["values"].items()}
                 per_class = {int(code): tuple(map(float, value)) for code, value in of_line["per_class"]}
-                numbers = Numbers(values, per_class, hits, of_line["std"])  # type: ignore[arg-type]
+                if "top1" not in values or any(len(found) != 3 for found in [*values.values(), *per_class.values()]):
+                    return None
+                std = None if of_line["std"] is None else float(of_line["std"])
+                numbers = Numbers(values, per_class, hits, std)  # type: ignore[arg-type]
                 lines.append(Line(of_line["setting"], numbers, predicted))
             return lines, float(header["seconds"])
-        except (InputError, ValueError, KeyError, TypeError, AttributeError):
+        except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _is_setting(found: Any) -> bool:
+    """Whether a setting is one that can be compared: `n_rows` a whole number, and k one, or one of each fold."""
+    if not isinstance(found, dict) or type(found.get("n_rows", 0)) is not int:
+        return False
+    ks = found.get("k", 0)
+    return type(ks) is int or (isinstance(ks, list) and bool(ks) and all(type(k) is int for k in ks))
