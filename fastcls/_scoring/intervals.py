@@ -10,6 +10,7 @@ import numpy as np
 
 #: resamples of the test rows for a 95 % interval, and those of them that the costlier average precision takes
 N_RESAMPLES, N_FOR_RANKING = 1000, 200
+_ROUNDING = 1e-12  # of shares of tries and their differences: more than rounding, less than one try
 _COUNTS_AT_ONCE = 1 << 21  # float64 counts of one chunk: 16 MB
 
 
@@ -59,23 +60,29 @@ def mcnemar(hits: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
 
 
 def p_value_of(shares: np.ndarray, other: np.ndarray) -> float:
-    """Two-sided p-value of two models on the same rows: McNemar's exact test, or for means over tries a bootstrap.
+    """Two-sided p-value of equal accuracies on the same rows: McNemar's exact test, or for means over tries a paired t-test.
+
+    A bootstrap of 1,000 resamples could not fall below 0.002, so with 26 pairs no corrected p-value would be below 0.05.
 
     Parameters
     ----------
     shares, other : ndarray of shape (n_test,)
         For each row the share of tries in which the model is correct; 0 or 1 for a single try.
 
-    Returns
-    -------
-    float
-        For means over tries: twice the smaller share of resamples of the rows whose difference is at most, or at least, 0.
+    Notes
+    -----
+    If all rows have the same difference, there is no spread to compare it with: then it is a sign test. Rounding must not
+    look like spread: 1 - 2/3 and 1/3 - 0 differ in the last bits. Differences of shares of at most 100,000 tries that are
+    not equal are at least 1e-10 apart, while rounding moves them by less than 1e-15.
     """
+    from scipy.stats import ttest_1samp
+
     if np.isin(shares, (0.0, 1.0)).all() and np.isin(other, (0.0, 1.0)).all():
         return mcnemar(shares > 0, other > 0)[2]
-    difference = np.asarray(shares, dtype=np.float64) - other
-    drawn = np.concatenate([difference @ counts for counts in resamples(len(difference))])
-    return min(1.0, 2.0 * (1 + min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))) / (len(drawn) + 1))
+    differences = np.asarray(shares, dtype=np.float64) - other
+    if np.ptp(differences) < _ROUNDING:
+        return 1.0 if abs(differences[0]) < _ROUNDING else float(2.0 ** (1 - len(differences)))
+    return float(ttest_1samp(differences, 0.0).pvalue)
 
 
 def resamples(n_rows: int, n: int = N_RESAMPLES) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .intervals import mcnemar, percentiles, resamples, wilson_interval
+from .intervals import mcnemar, p_value_of, percentiles, resamples, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pair:
     difference, low, high : float
         Accuracy of the first minus that of the second, and its 95 % interval: percentiles over resamples of the test rows.
     p_value : float
-        McNemar's exact test; for several tries a paired t-test over the test rows. Not corrected.
+        Of `intervals.p_value_of`. Not corrected.
     only_first, only_second : float
         Test rows that only one of the two predicts correctly.
     agreement : float
@@ -66,7 +66,7 @@ def compare_all(truth: np.ndarray, predictions: Sequence[np.ndarray]) -> list[tu
         pair = Pair(
             float(shares[first].mean() - shares[second].mean()),
             *interval,
-            p_value_of_tries(hits[first], hits[second]),
+            p_value_of(shares[first], shares[second]),
             float(only[0]),
             float(only[1]),
             float(np.mean([np.mean(one == two) for one, two in tries])),
@@ -74,25 +74,6 @@ def compare_all(truth: np.ndarray, predictions: Sequence[np.ndarray]) -> list[tu
         )
         found.append((first, second, pair))
     return found
-
-
-def p_value_of_tries(hits: np.ndarray, other: np.ndarray) -> float:
-    """Two-sided p-value of equal accuracies: McNemar's exact test for one try, else a paired t-test over the test rows.
-
-    A bootstrap of 1,000 resamples could not fall below 0.002, so with 25 pairs no corrected p-value would be below 0.05.
-
-    Parameters
-    ----------
-    hits, other : bool arrays (n_tries, n_test)
-    """
-    from scipy.stats import ttest_1samp
-
-    if len(hits) == 1:
-        return mcnemar(hits[0], other[0])[2]
-    differences = hits.mean(axis=0) - other.mean(axis=0)
-    if np.ptp(differences) == 0:  # no spread to compare with: then a sign test
-        return 1.0 if differences[0] == 0 else float(2.0 ** (1 - len(differences)))
-    return float(ttest_1samp(differences, 0.0).pvalue)
 
 
 def _kappa(first: np.ndarray, second: np.ndarray) -> float:

@@ -133,8 +133,8 @@ class ResultTable:
         Returns
         -------
         list of float or None
-            McNemar's exact test; for means over several tries a paired bootstrap over the test rows. Not corrected for the
-            number of comparisons. None for rows without test accuracy.
+            McNemar's exact test; for means over several tries a paired t-test over the test rows, as in `compare`. Not
+            corrected for the number of comparisons. None for rows without test accuracy.
 
         Raises
         ------

@@ -76,6 +76,24 @@ def test_p_values_of_means_over_tries_are_those_of_a_paired_t_test():
         assert pair.p_value == pytest.approx(wanted, abs=1e-9)
 
 
+def test_tables_and_pairs_have_the_same_p_values(found):
+    train, test = datasets.train_validation_split(Y, validation_size=0.2, random_state=0)
+    tables = {
+        name: few_shot(X[train], Y[train], X[test], Y[test], classifier="linear", n_per_class=[1, 2], n_tries=3)
+        for name, X in ROWS.items()
+    }
+    for pair in pairs_of(found, "mteb-few-shot"):
+        assert tables[pair["first"]].p_values(tables[pair["second"]])[1] == pair["p_value"]
+
+
+def test_pairs_of_which_every_row_differs_by_one_try_of_three_have_a_sign_test():
+    right = np.array([[1, 1, 0, 1, 1], [1, 0, 0, 1, 1], [1, 0, 1, 1, 0]])  # 3, 1, 1, 3, 2 of the three tries
+    fewer = np.array([[1, 0, 0, 0, 1], [0, 0, 0, 1, 0], [1, 0, 0, 1, 0]])  # 1 - 2/3 is not 1/3 in floats
+    ((_, _, pair),) = compare_all(np.ones(5, int), [right, fewer])
+    assert pair.difference == pytest.approx(1 / 3)
+    assert pair.p_value == 0.0625
+
+
 def test_holm_steps_down_and_never_falls():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # 0.04 x 1 is below 0.03 x 2
     assert holm([0.6, 0.9]) == [1.0, 1.0]

@@ -192,8 +192,8 @@ def test_a_probe_has_the_numbers_of_scikit_learns_logistic_regression():
 # p-values --------------------------------------------------------------------------------------------------------------
 
 
-def test_p_values_are_mcnemars_and_for_means_a_bootstrap():
-    from scipy.stats import binomtest
+def test_p_values_are_mcnemars_and_for_means_those_of_a_paired_t_test():
+    from scipy.stats import binomtest, ttest_rel
 
     train, y, test, y_test = halves(seed=4)
     table, probe = evaluate_k(train, y, test, y_test, [1, 40]), linear_probe(train, y, test, y_test, preset="uni")
@@ -206,7 +206,7 @@ def test_p_values_are_mcnemars_and_for_means_a_bootstrap():
     assert one.p_values(probe) == [intervals.mcnemar(first, probe.hits[0] > 0)[2]]
     few = few_shot(train, y, test, y_test, n_per_class=[1, 8], n_tries=5, random_state=0)
     p, best = few.p_values()
-    assert isinstance(p, float)
+    assert p == pytest.approx(ttest_rel(*few.hits).pvalue)
     assert p < 0.05
     assert best == 1.0
     with pytest.raises(InputError, match="other has 1 rows and this table has 2"):
@@ -215,15 +215,15 @@ def test_p_values_are_mcnemars_and_for_means_a_bootstrap():
         table.p_values(evaluate_k(train, y, test[:-1], y_test[:-1], [1, 40]))
 
 
-def test_the_bootstraps_p_value_is_that_of_a_normal_difference():
-    from scipy.stats import norm
-
-    rng = np.random.default_rng(0)
-    shares, other = rng.random(2000), rng.random(2000)
-    other += 0.02 - (other.mean() - shares.mean())
-    difference = shares - other
-    z = difference.mean() / (difference.std() / np.sqrt(2000))
-    assert abs(intervals.p_value_of(shares, other) - 2 * norm.sf(abs(z))) < 0.03
+@pytest.mark.parametrize("n_tries", [3, 7, 100_000])
+def test_the_same_difference_in_all_rows_is_no_spread_whatever_its_rounding(n_tries):
+    shares = np.array([1, 2, n_tries, 2, 1]) / n_tries
+    other = np.array([0, 1, n_tries - 1, 1, 0]) / n_tries
+    assert 0 < np.ptp(shares - other) < 1e-15
+    assert intervals.p_value_of(shares, other) == intervals.p_value_of(other, shares) == 0.0625  # a sign test of five rows
+    assert intervals.p_value_of(shares, shares + 1e-16) == 1.0
+    other[4] -= 1 / n_tries
+    assert intervals.p_value_of(shares, other) < 0.02
 
 
 # few rows per class ----------------------------------------------------------------------------------------------------
