@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -33,8 +34,12 @@ _SAMPLED_QUERIES, _SAMPLED_ROWS = 64, 2048  # pairs from which the number of res
 _QUERIES_PER_SAMPLED, _FEW_SAMPLED = 16, 16  # at least 16 times as many queries; no sample of fewer than 16
 _OFTEN = 0.95  # share of the queries that the first heaps should suffice for
 _COPIED_BYTES = 1 << 26  # of queries that are searched again
-_BYTES_OF_RESULT = 16
+_BYTES_OF_RESULT = 16  # S and index
 _CERTAIN = 4  # times the free memory from which on an estimate is a reason to refuse
+
+#: Which of the rows within the radius are results. "others" and "earlier" are for queries that are the training rows
+#: themselves: all but the query, or those before it, so that each pair is found once.
+Kept = Literal["all", "others", "earlier"]
 
 
 @dataclass
@@ -70,6 +75,8 @@ def within(
     algorithm: str = "auto",
     query_groups: np.ndarray | None = None,
     row_groups: np.ndarray | None = None,
+    keep: Kept = "all",
+    peak_bytes: int = 2 * _BYTES_OF_RESULT,
 ) -> WithinRadius:
     """All training rows within the radius of every query, ordered by (S, training index). Input is trusted.
 
@@ -81,6 +88,11 @@ def within(
         The distance of a result, as it is returned, is at most this.
     metric_name, n_threads, algorithm, query_groups, row_groups
         As of `plan.search_chunks`.
+    keep : {"all", "others", "earlier"}
+        What is not kept is dropped as it is found. "all" for queries that are not the training rows.
+    peak_bytes : int
+        Bytes of a result at the peak, here or in the caller, for the refusal. Here there are 32: the results as they were
+        found, and in order.
 
     Returns
     -------
@@ -95,8 +107,8 @@ def within(
     # no S is as large as the largest number, or the rows would have been refused
     below = min(METRICS[metric_name].rank_distance_beyond(radius), float(np.finfo(np.float64).max))
     of_queries = rows if queries is None else queries
-    typical, places = _expected(rows, of_queries, below, metric_name, radius, n_threads)
-    found = _Found(radius, of_queries.n_rows, below)
+    found = _Found(radius, of_queries.n_rows, below, keep, peak_bytes)
+    typical, places = _expected(rows, of_queries, found, metric_name, n_threads)
     reports: list[SearchReport] = []
     n_again = 0
     left = np.arange(of_queries.n_rows)
@@ -143,7 +155,7 @@ def within(
     return WithinRadius(starts, S, indices, report)
 
 
-def _expected(rows: Rows, queries: Rows, below: float, metric_name: str, radius: float, n_threads: int) -> tuple[int, int]:
+def _expected(rows: Rows, queries: Rows, found: _Found, metric_name: str, n_threads: int) -> tuple[int, int]:
     """The mean number of results of a query, and places for nearly all queries, estimated from a sample of pairs.
 
     Counts are heavy-tailed (CIFAR-10 under L1, 100 results in the mean: median 1, 5 % of the queries above 533), so the
@@ -154,10 +166,11 @@ def _expected(rows: Rows, queries: Rows, below: float, metric_name: str, radius:
         return 1, _PLACES_OF_FEW
     some = _rows_at(rows, evenly_spaced(rows.n_rows, _SAMPLED_ROWS))
     Q = _rows_at(queries, evenly_spaced(queries.n_rows, n_sampled))
-    shares = (matrix.all_pairs(some, Q, metric_name, n_threads=n_threads) < below).mean(axis=1)
+    shares = (matrix.all_pairs(some, Q, metric_name, n_threads=n_threads) < found.below).mean(axis=1)
     mean, often = float(shares.mean()) * rows.n_rows, float(np.quantile(shares, _OFTEN)) * rows.n_rows
-    if not memory.fits(mean * queries.n_rows * _BYTES_OF_RESULT / _CERTAIN):
-        raise _too_many(f"about {round(mean * queries.n_rows):,} results (estimated from a sample)", radius)
+    n_results = mean * queries.n_rows / (2 if found.keep == "earlier" else 1)
+    if not memory.fits(n_results * found.peak_bytes / _CERTAIN):
+        raise found.too_many(f"about {round(n_results):,} results (estimated from a sample)")
     places = _LEAST_PLACES
     while places < often:
         places *= 2
@@ -172,13 +185,6 @@ def _summed(of_reports: list[tuple[LevelReport, ...]]) -> tuple[LevelReport, ...
     return tuple(
         replace(same[0], pairs_in=sum(level.pairs_in for level in same), pairs_out=sum(level.pairs_out for level in same))
         for same in zip(*of_reports, strict=True)
-    )
-
-
-def _too_many(how_many: str, radius: float) -> InputError:
-    return InputError(
-        f"radius={radius:g} has {how_many}, of {_BYTES_OF_RESULT} bytes each, and {memory.free_bytes():,.0f} are free: "
-        "use a smaller radius, or fewer queries at a time"
     )
 
 
@@ -209,6 +215,8 @@ class _Found:
     radius: float
     n_queries: int
     below: float
+    keep: Kept
+    peak_bytes: int
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
     n_results: int = 0
     _n_checked: int = 0
@@ -218,16 +226,26 @@ class _Found:
         within = np.less(S, self.below)
         full = within[:, -1] & (not complete)
         within[full] = False
+        if self.keep == "others":
+            within &= indices != numbers[:, None]
+        elif self.keep == "earlier":
+            within &= indices < numbers[:, None]
         counts = within.sum(axis=1)
         self.parts.append((numbers, counts, S[within], indices[within]))
         self.n_results += int(counts.sum())
         if self.n_results > self._n_checked + self._n_checked // 4:
             self._n_checked = self.n_results
-            if not memory.fits(self.n_results * _BYTES_OF_RESULT):  # the joined arrays, in addition to these
+            if not memory.fits(self.n_results * (self.peak_bytes - _BYTES_OF_RESULT)):  # in addition to these
                 done = sum(len(part[0]) for part in self.parts)
                 what = f"at least {self.n_results:,} results for {done:,} of {counted(self.n_queries, 'query', 'queries')}"
-                raise _too_many(what, self.radius)
+                raise self.too_many(what)
         return numbers[full]
+
+    def too_many(self, how_many: str) -> InputError:
+        return InputError(
+            f"radius={self.radius:g} has {how_many}, of {self.peak_bytes} bytes each, and {memory.free_bytes():,.0f} are "
+            "free: use a smaller radius, or fewer queries at a time"
+        )
 
     def joined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(starts, S, indices) of all queries in order."""

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from fastcls._runtime import threads
-from fastcls._search.radius import within
+from fastcls._search.radius import Kept, within
 from fastcls._search.report import SearchReport
 from fastcls._search.rows import Rows
 from fastcls._validation.base import check_number
@@ -20,6 +20,9 @@ from fastcls._validation.rows import check_rows, check_same_width
 from fastcls.metrics import METRICS, check_magnitude, check_metric
 
 __all__ = ["Duplicates", "duplicates"]
+
+#: bytes of a pair at the peak, when the pairs are sorted: S, both rows, the order, and one sorted copy
+_PEAK_BYTES = 40
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,15 @@ def duplicates(X: Any, Y: Any = None, radius: float = 0, metric: str = "l2", *, 
         check_same_width(others.rows, rows.rows, "Y")
         check_magnitude(others.rows, "Y", name)
         queries = Rows.of(others)
-    found = within(Rows.of(rows), queries, radius, name, n_threads=n_threads)
-    pairs = np.stack([found.indices, found.queries()], axis=1)
-    S = found.S
-    if queries is None:  # every pair was found from both of its rows, and every row from itself
-        once = pairs[:, 0] < pairs[:, 1]
-        pairs, S = pairs[once], S[once]
-    order = np.lexsort((pairs[:, 1], pairs[:, 0], S))
-    distances = METRICS[name].to_distance(S[order])
-    return Duplicates(pairs[order], distances, found.report, None if queries is not None else len(rows.rows))
+    keep: Kept = "all" if queries is not None else "earlier"  # every pair is found from both of its rows: keep one
+    found = within(Rows.of(rows), queries, radius, name, n_threads=n_threads, keep=keep, peak_bytes=_PEAK_BYTES)
+    S, first, second, report = found.S, found.indices, found.queries(), found.report
+    del found  # at most 40 bytes a pair from here on: one array is sorted, and its unsorted one freed, after the other
+    order = np.lexsort((second, first, S))
+    S = S[order]
+    first = first[order]
+    second = second[order]
+    del order
+    pairs = np.stack([first, second], axis=1)
+    del first, second
+    return Duplicates(pairs, METRICS[name].to_distance(S), report, None if queries is not None else len(rows.rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import of_one_fit
-from fastcls._search.radius import WithinRadius, within
+from fastcls._search.radius import within
 from fastcls._search.report import SearchReport
 from fastcls._search.rows import Rows
 from fastcls._validation.base import check_number, check_switch, one_of
@@ -18,14 +17,6 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.neighbors import check_algorithm
 from fastcls.datasets import takes_images
 from fastcls.metrics import METRICS
-
-
-def _without_own(found: WithinRadius) -> WithinRadius:
-    """The results of the rows themselves as queries, each without itself."""
-    kept = found.indices != found.queries()
-    starts = np.concatenate([[0], np.cumsum(kept)])[found.starts]
-    report = replace(found.report, n_results=int(starts[-1]), k=int(np.diff(starts).max()))
-    return WithinRadius(starts, found.S[kept], found.indices[kept], report)
 
 
 class RadiusSearch:
@@ -72,9 +63,8 @@ class RadiusSearch:
             algorithm=check_algorithm(self.algorithm, warn=False),
             query_groups=None if hidden is None else np.ones(n_queries, dtype=np.int64),
             row_groups=None if hidden is None else hidden.astype(np.int64),
+            keep="others" if queries is None else "all",
         )
-        if queries is None:
-            found = _without_own(found)
         self._set_report(found.report, notes)
         return found.starts, METRICS[self.effective_metric_].to_distance(found.S), found.indices
 

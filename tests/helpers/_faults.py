@@ -48,8 +48,8 @@ FAULTS = [
         "for i in range(n // 4 - 1, -1, -1):",
         "search/test_radius.py",
     ),
-    ("neighbors/_radius.py", "found.indices != found.queries()", "found.S > 0", "search/test_radius.py"),
-    ("neighbors/_duplicates.py", "pairs[:, 0] < pairs[:, 1]", "pairs[:, 0] <= pairs[:, 1]", "neighbors/test_duplicates.py"),
+    ("_search/radius.py", "indices != numbers[:, None]", "S > 0", "search/test_radius.py"),
+    ("_search/radius.py", "indices < numbers[:, None]", "indices <= numbers[:, None]", "neighbors/test_duplicates.py"),
     # search: bounds of packed singles and bytes
     ("_search/bounds.py", "rows.squares + 2 * of_rows", "rows.squares + of_rows", "search/test_search.py"),
     ("_search/bounds.py", "-s * rows.signed - gamma * of_rows - absolute", "-s * rows.signed", "search/test_bounds.py"),

@@ -1,10 +1,14 @@
 """`duplicates`: every pair once, as all distances say; groups; two sets; refusals."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import fastcls
 from fastcls import InputError, duplicates, pairwise_distances
+from fastcls._search.radius import WithinRadius
+from fastcls.neighbors import _duplicates
 
 
 def rows_with_copies(dtype, seed=0):
@@ -39,7 +43,7 @@ def test_finds_the_pairs_of_all_distances(dtype, metric):
         ):
             np.testing.assert_array_equal(found.distances, wanted[0])
             np.testing.assert_array_equal(found.pairs, wanted[1])
-            assert len(found) > 30
+            assert len(found) == found.report.n_results > 30
 
 
 def test_groups_are_connected_rows():
@@ -68,6 +72,23 @@ def test_negative_zero_is_zero_and_rows_may_be_of_two_types():
     X = np.array([[0.0, 1.0], [-0.0, 1.0]])
     assert duplicates(X).pairs.tolist() == [[0, 1]]
     assert duplicates(X.astype(np.float16), X.astype(np.uint8)).pairs.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def test_sorting_takes_the_bytes_that_the_refusal_counts(monkeypatch):
+    n_queries, n_each = 500, 400
+
+    def found(*_, **options):
+        S, indices = np.ones(n_queries * n_each), np.tile(np.arange(n_each), n_queries)
+        return WithinRadius(np.arange(0, len(S) + 1, n_each), S, indices, None)
+
+    monkeypatch.setattr(_duplicates, "within", found)
+    tracemalloc.start()
+    try:
+        duplicates(np.zeros((5, 2)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < n_queries * n_each * _duplicates._PEAK_BYTES + 200_000
 
 
 @pytest.mark.parametrize(

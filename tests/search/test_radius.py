@@ -10,7 +10,7 @@ from sklearn import neighbors as theirs
 from sklearn.datasets import load_digits
 
 import fastcls
-from fastcls import InputError, KNeighborsClassifier, NearestNeighbors, reference
+from fastcls import InputError, KNeighborsClassifier, NearestNeighbors, duplicates, reference
 from fastcls._runtime import memory
 from fastcls._search import radius as by_radius
 from fastcls._search.rows import Rows
@@ -235,11 +235,15 @@ def test_results_that_do_not_fit_are_refused_with_their_number(monkeypatch):
     rows = np.zeros((300, 2))
     model = NearestNeighbors().fit(rows)
     monkeypatch.setattr(memory, "_SMALL", 0)
-    monkeypatch.setattr(memory, "free_bytes", lambda: 60_000.0)  # 300 x 300 x 16 bytes are needed
+    monkeypatch.setattr(memory, "free_bytes", lambda: 60_000.0)  # 300 x 300 x 32 bytes are needed
     with pytest.raises(InputError, match=r"radius=1 has about 90,000 results .* 60,000 are free: use a smaller radius, or"):
         model.radius_neighbors(rows, 1)
-    with pytest.raises(InputError, match=r"radius=1 has at least 30,000 results for 100 of 100 queries, of 16 bytes each"):
+    with pytest.raises(InputError, match=r"radius=1 has at least 30,000 results for 100 of 100 queries, of 32 bytes each"):
         model.radius_neighbors(rows[:100], 1)
+    with pytest.raises(InputError, match=r"has at least 9,900 results for 100 of 100 queries, of 32 bytes each"):
+        NearestNeighbors().fit(rows[:100]).radius_neighbors(None, 1)  # none of them the row itself
+    with pytest.raises(InputError, match=r"has at least 4,950 results for 100 of 100 queries, of 40 bytes each"):
+        duplicates(rows[:100])  # every pair once
     assert len(model.radius_neighbors(rows[:2], 1)[0][1]) == 300
 
 
