@@ -22,6 +22,7 @@ from fastcls._validation.messages import counted, printable, quoted
 from fastcls.protocols import ENDING, PROTOCOLS, Comparison, Part, Plan
 
 from . import _results
+from ._checksum import Portion, checksums
 from ._compare_inputs import Representations, named_paths, read_representations
 from ._compare_options import CompareOptions
 from ._estimate_compare import estimate_parts
@@ -56,7 +57,9 @@ def compare(options: CompareOptions, progress: Progress) -> dict[str, Any]:
             kept = there if options.out is not None else "nothing was kept: with --out DIR, a second run would continue"
             raise KeyboardInterrupt(f"interrupted; {kept}") from None
         comparison = plan.comparison()
-    results: dict[str, Any] = _results.as_plain(results_of(options, data, plan, comparison, progress.notes))
+        with progress.step("computing the checksums of the data") as report:
+            sums = {name: checksums(portions(name, options, data, plan), report) for name in data.rows}
+    results: dict[str, Any] = _results.as_plain(results_of(options, data, plan, comparison, sums, progress.notes))
     if options.out is not None:
         from .report._comparison import write_comparison
 
@@ -171,8 +174,23 @@ def headline(plan: Plan, part: Part) -> str:
     return f"{100 * line.numbers.values['top1'][0]:.2f} %"
 
 
+def portions(name: str, options: CompareOptions, data: Representations, plan: Plan) -> dict[str, Portion]:
+    """The training and the test rows of a representation; all rows as training rows, if each is a test row of a fold."""
+    X, y = data.rows[name], data.y
+    if data.test is not None and data.y_test is not None:
+        return {"training": (X, y, None), "test": (data.test[name], data.y_test, None)}
+    if options.folds is not None:
+        return {"training": (X, y, None)}
+    return {"training": (X, y, np.setdiff1d(np.arange(len(y)), plan.test_rows)), "test": (X, y, plan.test_rows)}
+
+
 def results_of(
-    options: CompareOptions, data: Representations, plan: Plan, comparison: Comparison, notes: list[str]
+    options: CompareOptions,
+    data: Representations,
+    plan: Plan,
+    comparison: Comparison,
+    sums: dict[str, dict[str, str]],
+    notes: list[str],
 ) -> dict[str, Any]:
     """Return the contents of results.json."""
     paths = named_paths(options.data)
@@ -207,7 +225,7 @@ def results_of(
         "limit": options.limit,
         "seed": options.seed,
         "representations": {
-            name: {"path": paths[name], **plan.facts(name), "dtype": str(X.dtype), "checksum": plan.checksums[name]}
+            name: {"path": paths[name], **plan.facts(name), "dtype": str(X.dtype), "checksums": sums[name]}
             for name, X in data.rows.items()
         },
         "protocols": {name: plan.source(name) for name in plan.protocols},

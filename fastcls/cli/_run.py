@@ -200,7 +200,7 @@ def announce_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
 def compute_checksums(dataset: Dataset, progress: Progress) -> dict[str, str]:
     """Return the checksums of the training and the test rows."""
     with progress.step("computing the checksums of the data") as report:
-        return checksums(dataset, report)
+        return checksums({"training": (dataset.X, dataset.y, None), "test": (*test_part(dataset), None)}, report)
 
 
 def announce_duration(dataset: Dataset, options: RunOptions, progress: Progress) -> None:

@@ -155,8 +155,6 @@ class Plan:
         Their numbers in the user's data.
     reused : list of (representation, protocol)
         What the cache had.
-    checksums : dict
-        Of the rows of each representation.
     """
 
     def __init__(
@@ -210,7 +208,6 @@ class Plan:
             if (chosen := PROTOCOLS[name]).kind == "knn" and chosen.preset.n_draws is None:
                 check_preset_ks(chosen.preset.ks[:1], self.n_train, name)  # refuses too few rows before any work
         self.n_folds = len(self._splits)
-        self.checksums: dict[str, str] = {}
         self.parts = self._parts()
         self.reused: list[tuple[str, str]] = []
         self._folder = None if cache is None else PartsFolder(cache)
@@ -244,7 +241,7 @@ class Plan:
         labels = digest(np.unique(self.y, return_inverse=True)[1]) + digest(self.truth)
         found = []
         for name, X in self._rows.items():
-            data = self.checksums[name] = digest(X) + ("" if self._test is None else digest(self._test[name]))
+            data = digest(X) + ("" if self._test is None else digest(self._test[name]))
             for protocol in self.protocols:
                 chosen = PROTOCOLS[protocol]
                 setting: list[Any] = [__version__, protocol, sorted(asdict(chosen.preset).items()), self.seed]

@@ -214,6 +214,24 @@ def test_run_adds_its_models_to_the_same_kind_of_table(files):
     refused(cli("run", "bad.csv", "--out", "q", "--csv", "bad.csv"), "its first column is not 'fastcls'")
 
 
+def test_rows_have_the_checksums_of_a_run_of_the_same_data(files, monkeypatch):
+    monkeypatch.setattr("fastcls.cli._checksum._VALUES_AT_ONCE", 50)  # several chunks
+    X = np.load("good.npy")
+    np.savez("split.npz", X=X, y=Y)
+    np.savez("given.npz", X_train=X[:60], y_train=Y[:60], X_test=X[60:], y_test=Y[60:])
+    for name in ("split", "given"):
+        data = f"{name}.npz"
+        assert cli("run", data, "--preset", "torchgeo-bench", "--out", f"run-{name}").exit_code == 0
+        done = cli("compare", data, f"again={data}", *QUICK, "--out", name)
+        assert done.exit_code == 0, (done.stderr, done.exception)
+        wanted = results_in(f"run-{name}")["checksums"]
+        assert [one["checksums"] for one in results_in(name)["representations"].values()] == [wanted] * 2
+        assert set(wanted) == {"training", "test"}
+        assert wanted["training"][:12] in Path(name, "report.html").read_text()
+    assert cli("compare", "split.npz", "again=split.npz", *QUICK, "--folds", "3", "--out", "folds").exit_code == 0
+    assert list(results_in("folds")["representations"]["split"]["checksums"]) == ["training"]
+
+
 def test_the_report_draws_its_figures_and_escapes_names(files, monkeypatch):
     monkeypatch.setattr(_comparison, "figures", FIGURES)
     name = "<b>&good</b>"

@@ -227,7 +227,7 @@ def test_checksums_depend_on_values_type_classes_and_order_alone() -> None:
 
     def found(X: np.ndarray, y: np.ndarray) -> str:
         data = datasets.Dataset(X[:15], y[:15], X[15:], y[15:], class_names=("a", "b"))
-        return checksums(data, lambda done, total: None)["training"]
+        return checksums({"training": (data.X, data.y, None)}, lambda done, total: None)["training"]
 
     assert found(X, y) == found(np.asfortranarray(X), y.astype(np.int8)) == found(X.astype(">f4"), y)
     assert len({found(X, y), found(X.astype(np.float64), y), found(X, 1 - y), found(X[::-1].copy(), y)}) == 4

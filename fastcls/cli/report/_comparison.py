@@ -82,9 +82,16 @@ def shown_numbers(results: dict[str, Any]) -> list[str]:
 
 
 def representations(results: dict[str, Any]) -> list[list[str]]:
-    """Return one row for each representation: name, path, features, type, bytes, checksum."""
+    """Return one row for each representation: name, path, features, type, bytes, checksum of the training rows."""
     return [
-        [name, one["path"], f"{one['n_features']:,}", one["dtype"], f"{one['bytes_per_row']:,}", one["checksum"][:12]]
+        [
+            name,
+            one["path"],
+            f"{one['n_features']:,}",
+            one["dtype"],
+            f"{one['bytes_per_row']:,}",
+            one["checksums"]["training"][:12],
+        ]
         for name, one in results["representations"].items()
     ]
 
