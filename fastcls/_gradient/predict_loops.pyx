@@ -60,6 +60,10 @@ def answers(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, const
     if not job.is_packed:
         raise ValueError(f"{W.shape[0]} classes are too few for the packed product")
     lay_out(&job, aligned(scratch), &size)
+    if (W.shape[1] < 4 * job.n_features or b.shape[0] != W.shape[0] or best_out.shape[0] != X.shape[0]
+            or gap_out.shape[0] != X.shape[0] or scratch.shape[0] < size
+            or wanted and (probabilities_out.shape[0] != X.shape[0] or probabilities_out.shape[1] != W.shape[0])):
+        raise ValueError("arrays of other shapes")
     job.W = &W[0, 0]
     job.b = &b[0]
     with nogil:

@@ -19,6 +19,8 @@ from .space import padded
 WORK_PER_CALL = 4_000_000_000
 #: the largest error of a float32 score: a hundredth of a probability would be too much
 _LARGEST_ERROR = 1e-2
+#: a lead below which the two largest probabilities could be equal in float32
+_LEAST_LEAD = 2.0**-20
 
 
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
@@ -51,22 +53,21 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     return scores
 
 
-def score_error(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> float:
-    """Bound on |float32 score - W x - b| over all rows and classes; infinite or NaN where float32 could overflow.
+def score_errors(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
+    """Bounds on |float32 score - W x - b| over all classes, (n_rows,); infinite or NaN where float32 could overflow.
 
     A score is a bias to which sums of at most `SCORE_BLOCK` products are added. With n roundings of a term, the size
-    m = max |w| max |x| + max |b| and u = 2^-24, the error is at most n u / (1 - n u) m (Higham, Accuracy and Stability of
+    m = max |w| |x| + max |b| and u = 2^-24, the error is at most n u / (1 - n u) m (Higham, Accuracy and Stability of
     Numerical Algorithms, 3.1; it holds for fused products too). n counts the products of a block, the blocks, and the
     rounding of weight and bias to float32. Products and weights below 1e-38 lose at most 2^-149 each.
     """
-    d = X.shape[1]
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        longest_row = math.sqrt(float(squared_distances(X, np.zeros(d), n_threads).max(initial=0.0)))
-        longest_weights = math.sqrt(float(np.einsum("kf,kf->k", W, W).max(initial=0.0)))
-        size = longest_weights * longest_row + float(np.abs(b).max(initial=0.0))
+    d, u = X.shape[1], 2.0**-24
     n = min(d, SCORE_BLOCK) + -(-d // SCORE_BLOCK) + 4
-    u = 2.0**-24
-    return n * u / (1 - n * u) * size + (d + n) * 2.0**-149 * (1 + longest_row)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        lengths = np.sqrt(squared_distances(X, np.zeros(d), n_threads))
+        longest = math.sqrt(float(np.einsum("kf,kf->k", W, W).max(initial=0.0)))
+        sizes = longest * lengths + float(np.abs(b).max(initial=0.0))
+        return n * u / (1 - n * u) * sizes + (d + n) * 2.0**-149 * (1 + lengths)
 
 
 def best_classes(
@@ -74,47 +75,52 @@ def best_classes(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The class of the largest score of every row as float64 arithmetic finds it, and the softmax of the scores.
 
-    Scores are computed in float32, twice as fast. Where the two largest are nearer than twice their error, the row is scored
-    again by `linear_scores`: so both the class and the order of its probabilities are those of float64.
+    Scores are computed in float32, twice as fast. A row whose two largest scores are too near for their error, or whose
+    error is too large, is scored again by `linear_scores`. So the class is that of float64, and it has the largest
+    probability; the others are rounded as float32 is. An answer depends on its own row only, bit for bit.
 
     Returns
     -------
     classes : int64 array (n_rows,)
     probabilities : float64 array (n_rows, n_classes)
         Without rows unless `want_probabilities`.
-        None instead of both: few classes, or float32 is not precise enough for these rows and weights.
+        None instead of both: few classes or float64 rows, whose scores are all float64, or a score that is not finite.
     """
     if len(W) < LEAST_CLASSES or X.dtype == np.float64 or not len(X):
         return None
-    error = score_error(X, W, b, n_threads)
-    if not error <= _LARGEST_ERROR:
-        return None
+    if X.shape[1] != W.shape[1] or b.shape != (len(W),):  # the compiled loop would read past the weights
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+    errors = score_errors(X, W, b, n_threads)
     found = np.empty(len(X), dtype=np.int64), np.empty((len(X) if want_probabilities else 0, len(W)))
-    leads = np.empty(len(X), dtype=np.float32)
+    leads = np.zeros(len(X), dtype=np.float32)
     weights = np.zeros((len(W), padded(X.shape[1])), dtype=np.float32)
-    with np.errstate(under="ignore"):
+    with np.errstate(under="ignore", over="ignore"):
         weights[:, : X.shape[1]] = W
     storage, biases = storage_of(X), np.ascontiguousarray(b, dtype=np.float64)
     scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float32"], 1, len(W), n_threads), dtype=np.uint8)
     step, n_threads = max(1, WORK_PER_CALL // W.size), threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
-        chunk = slice(start, start + step)
+        some = slice(start, start + step)
+        if not (errors[some] <= _LARGEST_ERROR).any():
+            continue
         answers(
-            as_bytes(X[chunk]),
+            as_bytes(X[some]),
             storage,
             as_bytes(weights),
             biases,
-            found[0][chunk],
-            leads[chunk],
-            found[1][chunk],
+            found[0][some],
+            leads[some],
+            found[1][some],
             scratch,
             n_threads,
         )
     # 3 errors: two of float32 scores, and with room to spare those of float64 scores and of the difference.
-    near = np.flatnonzero(leads <= 3 * error)
+    near = np.flatnonzero(~((errors <= _LARGEST_ERROR) & (leads > np.maximum(3 * errors, _LEAST_LEAD))))
     for start in range(0, len(near), step):
         rows = near[start : start + step]
         scores = linear_scores(np.ascontiguousarray(X[rows]), W, b, n_threads)
+        if not np.isfinite(scores).all():
+            return None
         found[0][rows] = scores.argmax(axis=1)
         if want_probabilities:
             softmax_rows(scores, n_threads)

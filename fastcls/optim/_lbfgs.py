@@ -188,7 +188,7 @@ class LBFGS:
         return found
 
     def _is_stuck(self, found: Found) -> bool:
-        """Whether no lower value was found although the gradient is above `tol`."""
+        """Whether no step was found although the gradient is above `tol`."""
         return found.ended_by == "stuck"
 
     def _descend(
@@ -208,7 +208,7 @@ class LBFGS:
                     f"down{advice_on_scale(problem)}"
                 )
             slope = gradient.ravel()
-            if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic
+            if by_differences:  # trapezoid rule: of third order in the distance from W, exact where L is quadratic
                 value = 0.5 * dot(slope_at_W + slope, flat - W.ravel())
             return value, slope
 

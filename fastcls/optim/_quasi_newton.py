@@ -32,7 +32,7 @@ Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 @dataclass
 class Found:
-    """Where the descent ended, and why: "tol", "max_iter" or "stuck", if no step lowers the value."""
+    """Where the descent ended, and why: "tol", "max_iter" or "stuck", if no step meets the conditions of the line search."""
 
     x: np.ndarray
     value: float

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, SoftmaxClassifier, _kernels, optim, simd
+from fastcls import InputError, LinearProblem, SoftmaxClassifier, _kernels, optim, simd
 from fastcls._gradient import loops, predict_loops, prediction, problem
 from fastcls.losses import LOSSES
 
@@ -152,7 +152,8 @@ def test_labels_are_those_of_float64_scores(isa, dtype, monkeypatch):
     probabilities = model.predict_proba(X)
     assert np.array_equal(found, model.classes_[probabilities.argmax(axis=1)])
     # Without the second scoring of near rows the test would see float32's labels, which differ.
-    monkeypatch.setattr(prediction, "score_error", lambda *given: 0.0)
+    monkeypatch.setattr(prediction, "score_errors", lambda X, *given: np.zeros(len(X)))
+    monkeypatch.setattr(prediction, "_LEAST_LEAD", -1.0)
     assert not np.array_equal(model.predict(X), found)
 
 
@@ -168,8 +169,8 @@ def test_float32_scores_are_within_their_bound(isa):
         given = rows, _kernels.TYPES[dtype], weights.view(np.uint8), model.intercept_
         predict_loops.answers(*given, classes, leads, np.empty((0, 64)), scratch, 1)
         scores = np.sort(prediction.linear_scores(X, coef, model.intercept_, 1), axis=1)
-        error = prediction.score_error(X, coef, model.intercept_, 1)
-        assert np.abs(leads - (scores[:, -1] - scores[:, -2])).max() <= 2 * error
+        errors = prediction.score_errors(X, coef, model.intercept_, 1)
+        assert (np.abs(leads - (scores[:, -1] - scores[:, -2])) <= 2 * errors).all()
 
 
 def test_answers_depend_neither_on_threads_nor_on_other_rows(monkeypatch):
@@ -185,13 +186,47 @@ def test_answers_depend_neither_on_threads_nor_on_other_rows(monkeypatch):
 
 def test_rows_that_float32_cannot_score_are_scored_in_float64():
     X, model = scored(n=300)
-    for rows, coef in ((X.astype(np.float64), model.coef_), (X * np.float32(1e6), model.coef_), (X, model.coef_ * 1e40)):
+    large = X.copy()
+    large[::3] *= np.float32(1e6)  # errors far above a probability
+    large[1] *= np.float32(1e37)  # beyond float32
+    alone, weights = model.predict_proba(X), model.coef_
+    for coef in (weights, weights * 1e40):  # those are beyond float32
         model.coef_ = coef
-        assert prediction.best_classes(rows, coef, model.intercept_, 1) is None
-        assert np.array_equal(model.predict(rows), model.decision_function(rows).argmax(axis=1))
+        for rows in (large, X.astype(np.float64)):
+            assert np.array_equal(model.predict(rows), model.decision_function(rows).argmax(axis=1))
+            assert np.isfinite(model.predict_proba(rows)).all()
+    model.coef_ = weights
+    assert model.predict_proba(large)[2::3].tobytes() == alone[2::3].tobytes()  # whatever other rows there are
+    model.coef_ = weights * 1e300
+    with pytest.raises(InputError, match="the scores of row 1 of X overflow float64"):
+        model.predict(large)
+
+
+def test_the_predicted_class_has_the_largest_probability_where_leads_are_tiny():
+    X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32) / 100
+    model = SoftmaxClassifier(alpha=1e-3, max_iter=1, learning_rate=1.0, random_state=0).fit(X, np.arange(300) % 40)
+    model.coef_ = np.random.default_rng(1).normal(size=(40, 4)) * 1e-6
+    model.intercept_ = np.zeros(40)
+    scores = model.decision_function(X)
+    assert 0 < np.diff(np.sort(scores, axis=1)[:, -2:]).max() < 1e-7
+    assert np.array_equal(model.predict(X), scores.argmax(axis=1))
+    assert np.array_equal(model.predict_proba(X).argmax(axis=1), scores.argmax(axis=1))
+
+
+def test_few_classes_and_no_rows_have_no_such_answers_and_other_shapes_are_refused():
+    X, model = scored(n=100)
     assert prediction.best_classes(X, model.coef_[:31], model.intercept_[:31], 1) is None  # the packed product is for 32
-    assert prediction.best_classes(X[:0], np.zeros((64, 300)), np.zeros(64), 1) is None
-    assert prediction.best_classes(X, np.zeros((64, 300)), np.zeros(64), 1) is not None
+    assert prediction.best_classes(X[:0], model.coef_, model.intercept_, 1) is None
+    with pytest.raises(ValueError, match="rows of 300 features"):
+        prediction.best_classes(X, model.coef_[:, :64].copy(), model.intercept_, 1)
+    given = [X.view(np.uint8), _kernels.TYPES["float32"], np.zeros((64, 320), np.float32).view(np.uint8), np.zeros(64)]
+    out = [np.empty(100, np.int64), np.empty(100, np.float32), np.empty((0, 64)), np.empty(1 << 22, np.uint8), 1]
+    predict_loops.answers(*given, *out)
+    for at, wrong in ((3, np.zeros(63)), (4, out[0][:99]), (5, out[1][:99]), (6, np.empty((99, 64))), (7, out[3][:999])):
+        call = [*given, *out]
+        call[at] = wrong
+        with pytest.raises(ValueError, match="other shapes"):
+            predict_loops.answers(*call)
 
 
 def test_probabilities_are_those_of_the_scores_and_take_no_second_array():
@@ -210,7 +245,7 @@ def test_probabilities_are_those_of_the_scores_and_take_no_second_array():
     model.predict(one.X)
     peak_of_labels = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
-    error = prediction.score_error(one.X, model.coef_, model.intercept_, 1)
+    error = prediction.score_errors(one.X, model.coef_, model.intercept_, 1).max()
     np.testing.assert_allclose(found, expected, rtol=2.1 * error)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=300 * SINGLE)
     assert peak < 1.4 * found.nbytes  # the result, and a tile
