@@ -70,7 +70,7 @@ def ours(work, X, y, n_jobs, goal=None):
         model.classes_, model.n_features_in_ = np.arange(n_classes), X.shape[1]
         model.coef_ = np.random.default_rng(0).normal(size=(n_classes, X.shape[1])) / 30
         model.intercept_ = np.zeros(n_classes)
-        return probe_rivals.median_of_epochs(lambda: model.predict_proba(X))
+        return probe_rivals.median_of_epochs(lambda: model.predict_proba(X), 9)
     scale = float(X[:500].std()) if X.dtype == np.uint8 else None
     problem = LinearProblem(
         X,
