@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastcls._storage.atomic import replacing
 from fastcls._storage.csv import append, as_exact_csv
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
@@ -220,9 +222,16 @@ class ResultTable:
         return [*([", ".join(words)] if words else []), *notes]
 
 
+class _CheckedError(Exception):
+    """Ends a write before it begins."""
+
+
 def check_csv(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that `to_csv` could not add rows to, before any work."""
-    append(Path(check_path(path, "a CSV file")), [], _MARK)
+    """Refuse a file that `to_csv` could not add rows to, before any work: also one in a folder that is missing."""
+    place = Path(check_path(path, "a CSV file"))
+    append(place, [], _MARK)
+    with suppress(_CheckedError), replacing(place, "the table"):
+        raise _CheckedError  # it can be written; leave it as it is
 
 
 def is_bound(name: str, columns: Sequence[str]) -> bool:

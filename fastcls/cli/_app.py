@@ -284,7 +284,7 @@ def compare(
     """Compare representations: the same rows, protocols and draws, paired tests, one report.
 
     Evaluates every DATA by k-NN, a linear probe and few-shot learning, and compares every two of them on the same test rows
-    (McNemar's exact test, corrected by Holm's method).
+    (paired tests, corrected by Holm's method).
     """
     from ._compare_options import parse_compare_options
 
@@ -306,15 +306,18 @@ def compare(
     from ._compare import compare as compare_all
     from ._compare_table import print_comparison
     from ._progress import Progress
+    from ._results import add_to_csv
     from ._results import as_json as to_json
 
-    results = compare_all(options, Progress())
+    results, table = compare_all(options, Progress())
     if as_json:
         sys.stdout.write(to_json(results))
     else:
         print_comparison(results, sys.stdout)
     for line in last_lines(results, options.out):
         say(line) if as_json else print(line)
+    if options.csv is not None:  # last: if it fails, everything else is there
+        say(add_to_csv(table, options.csv))
 
 
 @app.command(cls=PlainCommand)

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.table import check_csv
+from fastcls._scoring.table import ResultTable, check_csv
 from fastcls._storage.atomic import read_small, write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, printable, quoted
+from fastcls._validation.types import name_of
 from fastcls.protocols import ENDING, PROTOCOLS, Comparison, Part, Plan
 
 from . import _results
@@ -38,8 +39,8 @@ _MOST_RESULTS = 1 << 28
 PARTS = "parts"
 
 
-def compare(options: CompareOptions, progress: Progress) -> dict[str, Any]:
-    """Do the whole job; return the contents of results.json."""
+def compare(options: CompareOptions, progress: Progress) -> tuple[dict[str, Any], ResultTable]:
+    """Do the whole job but --csv; return the contents of results.json, and the table for --csv."""
     check_folder(options)
     if options.csv is not None:
         check_csv(options.csv)
@@ -66,9 +67,7 @@ def compare(options: CompareOptions, progress: Progress) -> dict[str, Any]:
         with progress.step("drawing the report"):
             write_comparison(results, options.out / "report.html")
         write_text(_results.as_json(results), options.out / "results.json", "the results")
-    if options.csv is not None:
-        progress.line(_results.add_to_csv(comparison.table, options.csv))
-    return results
+    return results, comparison.table
 
 
 def check_folder(options: CompareOptions) -> None:
@@ -130,7 +129,7 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
     for name in data.rows:
         facts = plan.facts(name)
         progress.line(
-            f"{name}: {counted(facts['n_features'], 'feature')} of type {data.rows[name].dtype}, "
+            f"{name}: {counted(facts['n_features'], 'feature')} of type {name_of(data.rows[name].dtype)}, "
             f"{facts['bytes_per_row']:,} bytes a row"
         )
     progress.line(
@@ -225,7 +224,7 @@ def results_of(
         "limit": options.limit,
         "seed": options.seed,
         "representations": {
-            name: {"path": paths[name], **plan.facts(name), "dtype": str(X.dtype), "checksums": sums[name]}
+            name: {"path": paths[name], **plan.facts(name), "dtype": name_of(X.dtype), "checksums": sums[name]}
             for name, X in data.rows.items()
         },
         "protocols": {name: plan.source(name) for name in plan.protocols},

@@ -9,9 +9,11 @@ import pytest
 from _command import cli, here, listing, refused
 from _page import words as words_of
 
-from fastcls import datasets, protocols
+from fastcls import InputError, datasets, protocols
 from fastcls._scoring import intervals, numbers, pairs
-from fastcls.cli import _compare
+from fastcls._storage import safetensors
+from fastcls._validation.types import BFLOAT16, narrowed
+from fastcls.cli import _compare, _results
 from fastcls.cli._compare_options import parse_n_per_class
 from fastcls.cli._estimate_compare import estimate_parts
 from fastcls.cli.report import _comparison
@@ -70,6 +72,18 @@ def test_three_formats_end_in_one_report_that_says_who_is_best(files):
     assert done.stderr.count("torchgeo-bench, ") == 3
     assert "this will take about 3 s" in done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_bfloat16_is_named_on_screen_in_the_results_and_in_the_report(files):
+    half = narrowed(np.load("good.npy"), BFLOAT16)
+    safetensors.write(Path("half.safetensors"), {"features": half, "labels": Y}, {})
+    done = cli("compare", "half.safetensors", "good.npy", *QUICK, "--out", "out")
+    assert done.exit_code == 0, done.stderr
+    assert "half: 6 features of type bfloat16, 12 bytes a row" in done.stderr
+    assert [one["dtype"] for one in results_in("out")["representations"].values()] == ["bfloat16", "float32"]
+    page = words_of(Path("out/report.html").read_text())
+    assert "bfloat16" in page
+    assert "|V2" not in page
 
 
 def test_a_second_run_skips_what_is_there_and_adds_what_is_new(files, monkeypatch):
@@ -172,6 +186,10 @@ REFUSALS = {
     "seed": (("good.npy", "bad.csv", "--seed", "-1"), "--seed -1: wanted"),
     "foreign folder": (("good.npy", "bad.csv", "--out", "mine"), "the folder mine is not one of fastcls compare"),
     "no parent": (("good.npy", "bad.csv", "--out", "no/where"), "its parent folder does not exist"),
+    "no folder of the table": (
+        ("good.npy", "bad.csv", "--csv", "no/all.csv"),
+        "write the table to 'no/all.csv': there is no",
+    ),
     "foreign table": (("good.npy", "bad.csv", "--csv", "bad.csv"), "its first column is not 'fastcls'"),
 }
 
@@ -188,6 +206,19 @@ def test_refusals_are_one_line_and_leave_nothing(words, message, files):
     preset = () if "--preset" in words else QUICK
     assert refused(cli("compare", *words, *preset), message)
     assert listing(".") == before
+
+
+def test_a_table_that_cannot_be_written_at_the_end_costs_no_other_result(files, monkeypatch):
+    def full(table, path):
+        raise InputError(f"cannot write {path}: no space")
+
+    monkeypatch.setattr(_results, "add_to_csv", full)
+    words = ("compare", *files[:2], "--labels", "species.npy", *QUICK, "--csv", "all.csv")
+    done = cli(*words, "--out", "out")
+    assert (done.exit_code, done.stderr.count("cannot write all.csv: no space")) == (2, 1)
+    assert "torchgeo-bench: good is" in done.stdout
+    assert done.stdout.splitlines()[-1] == "Results: out/results.json"
+    assert json.loads(cli(*words, "--json").stdout)["n_test"] == 18
 
 
 def test_a_folder_with_other_files_among_its_own_is_left_alone(files):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastcls import InputError
+from fastcls._scoring.table import check_csv
 from fastcls.protocols import ResultTable
 
 SETTINGS = {"name": "dino", "ks": [1, 5]}
@@ -45,6 +46,22 @@ def test_names_are_no_formulas_and_no_control_characters(tmp_path):
     found = list(csv.DictReader(table.to_csv().splitlines()))
     assert [row["representation"] for row in found] == ["'=HYPERLINK(1)", "a\\x1b[2J\\nb"]
     assert [float(row["top1"]) for row in found] == [-0.5, 1e-9]
+
+
+def test_a_file_that_could_not_be_written_is_refused_before_any_work(tmp_path):
+    path = tmp_path / "all.csv"
+    check_csv(path)
+    assert list(tmp_path.iterdir()) == []  # a check leaves nothing
+    TABLE.to_csv(path)
+    content = path.read_bytes()
+    check_csv(path)
+    assert (path.read_bytes(), [one.name for one in tmp_path.iterdir()]) == (content, ["all.csv"])
+    with pytest.raises(
+        InputError, match=r"cannot write the table to '.*all\.csv': there is no such folder; create it first"
+    ):
+        check_csv(tmp_path / "no" / "all.csv")
+    with pytest.raises(InputError, match="cannot write the table to"):
+        check_csv(path / "all.csv")  # in a file
 
 
 @pytest.mark.parametrize(
