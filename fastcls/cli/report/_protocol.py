@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastcls._scoring.table import is_bound
+from fastcls._scoring.table import NUMBERS, is_bound
+from fastcls.cli._compare_table import p_text
 from fastcls.cli._words import counted, interval, pairs, percent, seconds
 
-#: column -> heading; numbers without one are shown under their own name
+#: column -> heading; numbers without one are shown under their own name. A page has more room than a terminal
 HEADINGS = {
+    **NUMBERS,
     "top1": "accuracy",
     "top5": "top 5",
     "std": "deviation",
-    "balanced_accuracy": "balanced",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
     "average_precision": "average precision",
-    "log_loss": "log loss",
     "calibration_error": "calibration error",
     "n_test": "test rows",
     "weight_decay": "weight decay",
@@ -99,7 +97,7 @@ def protocol_table(results: dict[str, Any]) -> dict[str, Any] | None:
     ]
     p_values = protocol["p_values"] if len(protocol["rows"]) > 1 else []
     for row, p in zip(rows, p_values, strict=False):
-        row["cells"].append(("–" if p is None or row["best"] else "< 0.0001" if p < 1e-4 else f"{p:.2g}", ""))
+        row["cells"].append(("–" if p is None or row["best"] else p_text(p), ""))
     headings = [HEADINGS.get(name, name) for name in columns] + (["p"] if p_values else [])
     settings = {key: value for key, value in protocol["settings"].items() if key != "source" and value is not False}
     return {
