@@ -7,8 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
+
+from fastcls.protocols import compare
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md")
@@ -42,6 +46,22 @@ def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
         assert printed.getvalue().splitlines() == promised
     if missing:
         pytest.skip(f"{' and '.join(sorted(missing))} is not installed: the other blocks of docs/{page} ran")
+
+
+def test_the_lines_that_log_a_comparison_run():
+    pytest.importorskip("pandas", reason="tables of Weights & Biases are data frames")
+    (code,) = re.findall(r"^```py\n(.*?)^```$", PAGES["compare.md"], re.MULTILINE | re.DOTALL)
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
+    found = compare({"all": X, "half": X[:, :2]}, y, presets="torchgeo-bench")
+    mlflow, wandb = MagicMock(), MagicMock()
+    exec(compile(code, "docs/compare.md", "exec"), {"found": found, "mlflow": mlflow, "wandb": wandb})
+    names = [call.kwargs["run_name"] for call in mlflow.start_run.call_args_list]
+    assert names == ["all torchgeo-bench k=5", "half torchgeo-bench k=5"]
+    logged = [call.args[0] for call in mlflow.log_metrics.call_args_list]
+    assert [one["top1"] for one in logged] == found.table["top1"]
+    assert all(type(value) is float for one in logged for value in one.values())
+    assert [len(call.kwargs["dataframe"]) for call in wandb.Table.call_args_list] == [2, 1]
+    assert wandb.init.call_args.kwargs["config"] == found.settings
 
 
 @pytest.mark.parametrize("page", PAGES)
