@@ -272,7 +272,7 @@ cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept n
 
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns, int n_threads):
-    """Bytes of scratch that a call needs for any number of rows: a few MB, with 10,000 classes 11 MB and 0.6 MB a thread."""
+    """Bytes of scratch that a call needs for any number of rows: a few MB, with 10,000 classes 25 MB and 0.6 MB a thread."""
     cdef Job job
     cdef Py_ssize_t size
     job.n_threads = n_threads

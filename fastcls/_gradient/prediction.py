@@ -23,14 +23,19 @@ _LARGEST_ERROR = 1e-2
 _LEAST_LEAD = 2.0**-20
 
 
+def _check_shapes(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> None:
+    """The compiled loops would read past weights of another shape."""
+    if X.shape[1] != W.shape[1] or b.shape != (len(W),):
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+
+
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
     """Scores W x + b of every row in float64, (n_rows, n_classes); the scores of a row depend on that row only, bit for bit.
 
     X must be C-contiguous and of a storage type of the compiled loops.
     """
     n_classes, n_features = W.shape
-    if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
-        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+    _check_shapes(X, W, b)
     weights = np.zeros((n_classes, padded(n_features)))
     weights[:, :n_features] = W
     data, storage, real = as_bytes(X), storage_of(X), loops.REALS["float64"]
@@ -88,8 +93,7 @@ def best_classes(
     """
     if len(W) < LEAST_CLASSES or X.dtype == np.float64 or not len(X):
         return None
-    if X.shape[1] != W.shape[1] or b.shape != (len(W),):  # the compiled loop would read past the weights
-        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+    _check_shapes(X, W, b)
     errors = score_errors(X, W, b, n_threads)
     found = np.empty(len(X), dtype=np.int64), np.empty((len(X) if want_probabilities else 0, len(W)))
     leads = np.zeros(len(X), dtype=np.float32)

@@ -93,7 +93,7 @@ class KNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            uint8, int8, float16, float32 and float64 are kept as they are.
+            uint8, int8, float16, bfloat16, float32 and float64 are kept as they are.
         y : ignored
         copy : bool
 

@@ -202,6 +202,16 @@ def test_rows_that_float32_cannot_score_are_scored_in_float64():
         model.predict(large)
 
 
+def test_probabilities_are_those_of_float64_where_float32_is_too_coarse():
+    X, model = scored(n=300)
+    model.coef_ = np.random.default_rng(2).normal(size=(64, 300))  # no two classes are near
+    X *= np.float32(2e-2 / prediction.score_errors(X, model.coef_, np.zeros(64), 1).min())
+    scores = model.decision_function(X)
+    expected = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-12, atol=1e-290)
+
+
 def test_the_predicted_class_has_the_largest_probability_where_leads_are_tiny():
     X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32) / 100
     model = SoftmaxClassifier(alpha=1e-3, max_iter=1, learning_rate=1.0, random_state=0).fit(X, np.arange(300) % 40)
