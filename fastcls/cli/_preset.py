@@ -20,12 +20,10 @@ from ..protocols import ResultTable, course
 from . import _results
 from ._checks import RunOptions
 from ._failures import Failures
-from ._outcome import Outcome
-from ._predictions import names_of
 from ._progress import Progress
 from ._protocol_answers import model_of, with_answers
-from ._run import announce_data, announce_repeats, compute_checksums, load_data, test_part
-from ._writing import source_of, write_all
+from ._run import announce_data, announce_repeats, compute_checksums, load_data, outcome_of, test_part
+from ._writing import write_all
 
 
 def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -59,17 +57,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
         "models": list(models),
     }
     plain: dict[str, Any] = _results.as_plain(results)
-    outcome = Outcome(
-        plain,
-        dataset,
-        split=division.split,
-        test_rows_of=division.test_rows_of,
-        row_names=names_of(dataset, division),
-        source=source_of(dataset, options),
-        lecture=options.lecture,
-        notes=list(progress.notes),
-        failures=failures,
-    )
+    outcome = outcome_of(plain, dataset, division, options, progress.notes, failures)
     if found is not None:
         outcome = with_answers(outcome, division, found, folder)
     write_all(outcome, models, folder, progress)

@@ -114,17 +114,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
     with failures.kept("collecting the results"):
         results = collect(dataset, division, options, trained, evaluations, test, progress.notes, failures)
-    outcome = Outcome(
-        results,
-        dataset,
-        split=division.split,
-        test_rows_of=division.test_rows_of,
-        row_names=names_of(dataset, division),
-        source=source_of(dataset, options),
-        lecture=options.lecture,
-        notes=list(progress.notes),
-        failures=failures,
-    )
+    outcome = outcome_of(results, dataset, division, options, progress.notes, failures)
     if results["models"]:
         with failures.kept("preparing the report"):
             outcome = make_outcome(outcome, trained, evaluations)
@@ -416,6 +406,23 @@ def comparisons(evaluations: dict[str, Evaluation], best: str) -> list[dict[str,
                 }
             )
     return found
+
+
+def outcome_of(
+    results: dict[str, Any], dataset: Dataset, division: Division, options: RunOptions, notes: list[str], failures: Failures
+) -> Outcome:
+    """Return what any run has to report: the results, the data and its test rows, without models."""
+    return Outcome(
+        results,
+        dataset,
+        split=division.split,
+        test_rows_of=division.test_rows_of,
+        row_names=names_of(dataset, division),
+        source=source_of(dataset, options),
+        lecture=options.lecture,
+        notes=list(notes),
+        failures=failures,
+    )
 
 
 def make_outcome(outcome: Outcome, trained: dict[str, Trained], evaluations: dict[str, Evaluation]) -> Outcome:
