@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcls._runtime import threads
+from fastcls._sampling.evenly import evenly_spaced
 from fastcls._storage.digest import digest
 from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import check_sample_weight, counted_rows
 from fastcls._validation.rows import CheckedRows, as_bytes, check_rows, storage_of
-from fastcls._validation.types import BFLOAT16, largest_magnitude
+from fastcls._validation.types import BFLOAT16, as_numbers, largest_magnitude
 
 from . import loops
 from .prediction import WORK_PER_CALL, linear_scores
@@ -448,6 +449,28 @@ class LinearProblem(WeightSpace):
         if self.fit_intercept:
             moved[-1] = b[0] / count
         return moved
+
+    def sample(self, at_most: int) -> np.ndarray:
+        """Evenly spaced rows, centred, scaled and with a 1 for the bias, times the roots of their weights.
+
+        Parameters
+        ----------
+        at_most : int
+
+        Returns
+        -------
+        array (n, columns of W)
+            Of the problem's arithmetic.
+        """
+        numbers, n = self.row_numbers(None)
+        chosen = evenly_spaced(n, at_most)
+        Z = np.ones((len(chosen), self.shape[1]), dtype=self.arithmetic)
+        taken = numbers[chosen] if len(numbers) else chosen
+        with np.errstate(under="ignore"):
+            np.divide(as_numbers(self.X[taken]) - self.center, self.scale, out=Z[:, : self.n_features], casting="same_kind")
+            if len(self.weights):
+                Z *= np.sqrt(self.weights[taken], dtype=Z.dtype, casting="same_kind")[:, None]
+        return Z
 
     def scores(self, W: np.ndarray) -> np.ndarray:
         """Scores of every row.

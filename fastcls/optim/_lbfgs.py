@@ -19,6 +19,7 @@ from fastcls._validation.messages import quoted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
 from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_on_scale
+from ._preconditioner import N_DIRECTIONS, N_ROWS, Preconditioner, preconditioner_of
 from ._quasi_newton import Found, dot, minimize
 
 logger = logging.getLogger("fastcls")
@@ -151,6 +152,7 @@ class LBFGS:
                     "solver": "LBFGS",
                     "max_iter": self.max_iter,
                     "tol": self.tol,
+                    "preconditioner": [N_ROWS, N_DIRECTIONS],
                     **identity(problem, W, validation, None),
                 },
                 problem.shape,
@@ -177,13 +179,14 @@ class LBFGS:
 
     def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Found:
         """The arithmetic of the problem may have changed to float64."""
-        found = self._descend(problem, W, monitor, log)
+        preconditioner = preconditioner_of(problem)
+        found = self._descend(problem, W, monitor, log, preconditioner)
         if self._is_stuck(found) and problem.arithmetic == "float32":
             logger.info("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))
             problem.arithmetic = "float64"
-            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log)
+            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner)
         if self._is_stuck(found):
-            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, by_differences=True)
+            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner, by_differences=True)
         log.end()
         return found
 
@@ -192,7 +195,13 @@ class LBFGS:
         return found.ended_by == "stuck"
 
     def _descend(
-        self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, by_differences: bool = False
+        self,
+        problem: LinearProblem,
+        W: np.ndarray,
+        monitor: Monitor,
+        log: _Log,
+        preconditioner: Preconditioner | None,
+        by_differences: bool = False,
     ) -> Found:
         last: list[np.ndarray] = [W]
         offset, slope_at_W = 0.0, np.zeros(0)
@@ -219,6 +228,6 @@ class LBFGS:
 
         left = max(1, self.max_iter - len(monitor.losses))
         try:
-            return minimize(value_and_gradient, W.ravel(), left, self.tol, note, problem.n_threads)
+            return minimize(value_and_gradient, W.ravel(), left, self.tol, note, problem.n_threads, preconditioner)
         except _Stop:
             return Found(last[0].ravel().copy(), math.nan, np.zeros(0), "callback")

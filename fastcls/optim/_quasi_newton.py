@@ -3,7 +3,8 @@
 The vectors that it remembers are float32, each divided by its largest value: they only shape the direction, and half of the
 memory is half of the time. Weights, gradients and values stay float64. The two loops of L-BFGS run on coefficients of the
 remembered vectors instead of the vectors themselves, so an iteration reads these twice: once for dot products, once for the
-direction.
+direction. A preconditioner P changes only dot products a^T P b between changes of the gradient and the gradient, and the
+direction; both are corrected through the coordinates of these vectors in its basis.
 
 Sources: Nocedal and Wright, Numerical Optimization (2006), algorithms 7.4, 7.5, 3.5 and 3.6; for the coefficients Chen, Wang
 and Zhou, Large-scale L-BFGS using MapReduce (2014).
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcls._gradient.pair_loops import PADDED_TO, combine, dots, n_chunks
+
+from ._preconditioner import Preconditioner
 
 #: steps that shape a direction; scikit-learn's and SciPy's L-BFGS remember ten, too
 N_PAIRS = 10
@@ -49,10 +52,14 @@ class Memory:
         Weights.
     n_threads : int
         The result is the same, bit for bit, for any number.
+    preconditioner : Preconditioner, optional
     """
 
-    def __init__(self, n: int, n_threads: int) -> None:
+    def __init__(self, n: int, n_threads: int, preconditioner: Preconditioner | None = None) -> None:
         self.n, self.n_threads = n, n_threads
+        self.preconditioner = preconditioner
+        #: of the changes, by slot, and of the gradient
+        self.coordinates = np.zeros((N_PAIRS + 1, *(preconditioner.shape if preconditioner else (0, 0))))
         self.rows = np.zeros((2 * N_PAIRS + 1, -(-n // PADDED_TO) * PADDED_TO), dtype=np.float32)
         self.scales = np.zeros(len(self.rows))
         self.products = np.zeros((len(self.rows), len(self.rows)))
@@ -62,6 +69,8 @@ class Memory:
         self.scales[row] = max(float(vector.max()), -float(vector.min()))
         with np.errstate(under="ignore"):
             np.divide(vector, self.scales[row] or 1.0, out=self.rows[row, : self.n], casting="same_kind")
+        if self.preconditioner is not None and row >= N_PAIRS:
+            self.coordinates[row - N_PAIRS] = self.preconditioner.coordinates(vector)
 
     def add(self, step: np.ndarray | None, change: np.ndarray | None, gradient: np.ndarray) -> None:
         """Remember a step, how it changed the gradient, and the new gradient; without a step, only the gradient."""
@@ -79,10 +88,22 @@ class Memory:
         partial = np.empty((n_chunks(self.rows.shape[1]), len(new), len(known)))
         dots(self.rows, np.array(new), known, partial, self.n_threads)
         found = partial.sum(axis=0) * self.scales[new][:, None] * self.scales[known]
+        found += self._corrections(new, known)
         for row, values in zip(new, found, strict=True):
             self.products[row, known] = self.products[known, row] = values
         if len(new) > 1 and not self.products[new[1], new[2]] > 0.0:  # no curvature that float32 can see
             self.pairs.pop()
+
+    def _corrections(self, new: list[int], known: np.ndarray) -> np.ndarray:
+        """What P adds to the products of `new` and `known`: only those without a step have a P in them."""
+        added = np.zeros((len(new), len(known)))
+        if self.preconditioner is not None:
+            rows, columns = np.array(new) >= N_PAIRS, known >= N_PAIRS
+            found = self.preconditioner.corrections(
+                self.coordinates[np.array(new)[rows] - N_PAIRS], self.coordinates[known[columns] - N_PAIRS]
+            )
+            added[np.ix_(rows, columns)] = found
+        return added
 
     def forget(self) -> None:
         """Forget all steps: the next direction is that of steepest descent."""
@@ -102,6 +123,8 @@ class Memory:
             back = (factors @ self.products[N_PAIRS + slot]) / self.products[slot, N_PAIRS + slot]
             factors[slot] += share[slot] - back
         combine(self.rows, factors * self.scales, out, self.n_threads)
+        if self.preconditioner is not None:
+            self.preconditioner.add_to(out, np.einsum("i,ick->ck", factors[N_PAIRS:], self.coordinates))
 
 
 def minimize(
@@ -111,6 +134,7 @@ def minimize(
     tol: float,
     callback: Callable[[np.ndarray, float, np.ndarray], None],
     n_threads: int,
+    preconditioner: Preconditioner | None = None,
 ) -> Found:
     """Descend until no entry of the gradient is above `tol`, or for `max_iter` steps.
 
@@ -124,6 +148,7 @@ def minimize(
     callback : callable
         Called with x, its value and its gradient after each step; it may keep them only until it returns.
     n_threads : int
+    preconditioner : Preconditioner, optional
 
     Returns
     -------
@@ -131,7 +156,7 @@ def minimize(
     """
     x = start.copy()
     value, gradient = function(x)
-    memory, direction = Memory(len(x), n_threads), np.empty(len(x))
+    memory, direction = Memory(len(x), n_threads, preconditioner), np.empty(len(x))
     memory.add(None, None, gradient)
     for _ in range(max_iter):
         if float(np.abs(gradient).max()) <= tol:
@@ -141,7 +166,8 @@ def minimize(
             memory.direction(direction)
             slope, length = dot(gradient, direction), math.sqrt(dot(direction, direction))
             if slope < 0.0 and math.isfinite(length):
-                reached = _search(function, x, direction, value, slope, 1.0 if memory.pairs else min(1.0, 1.0 / length))
+                first = preconditioner.first_step if preconditioner else min(1.0, 1.0 / length)
+                reached = _search(function, x, direction, value, slope, 1.0 if memory.pairs else first)
             if reached is None and not memory.pairs:
                 return Found(x, value, gradient, "stuck")
             if reached is None:
@@ -165,7 +191,8 @@ def _search(
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """A point x + t direction that meets the strong Wolfe conditions, with its value and gradient; None if there is none.
 
-    `low` is the best point so far: between it and `high`, or beyond it without `high`, there is such a point.
+    `low` is the best point so far: between it and `high`, or beyond it without `high`, there is such a point. Where rounding
+    hides it, None is right, too: to accept `low` there leads to endless small steps that gain nothing.
     """
     low, high = (0.0, value, slope), None
     for _ in range(_MOST_TRIALS):

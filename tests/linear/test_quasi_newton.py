@@ -3,20 +3,24 @@
 import numpy as np
 import pytest
 
+from fastcls import LinearProblem
 from fastcls._gradient import pair_loops
-from fastcls.optim import _quasi_newton
+from fastcls.optim import LBFGS, _lbfgs, _quasi_newton
+from fastcls.optim._preconditioner import Preconditioner, preconditioner_of
 from fastcls.optim._quasi_newton import N_PAIRS, Memory, minimize
 
 
-def textbook_direction(pairs, gradient):
-    """Algorithm 7.4 of Nocedal and Wright, in float64."""
+def textbook_direction(pairs, gradient, P=None):
+    """Algorithm 7.4 of Nocedal and Wright, in float64; P is the initial matrix up to its size."""
+    times_P = (lambda v: v) if P is None else (lambda v: (v.reshape(-1, len(P)) @ P).ravel())
     q, shares = gradient.copy(), []
     for s, y in reversed(pairs):
         shares.append(s @ q / (s @ y))
         q -= shares[-1] * y
+    q = times_P(q)
     if pairs:
         s, y = pairs[-1]
-        q *= s @ y / (y @ y)
+        q *= s @ y / (y @ times_P(y))
     for (s, y), share in zip(pairs, reversed(shares), strict=True):
         q += (share - y @ q / (s @ y)) * s
     return -q
@@ -46,6 +50,92 @@ def test_directions_are_those_of_the_textbook(n, size):
         wanted = textbook_direction(pairs[max(0, used - N_PAIRS) : used], gradient)
         assert np.linalg.norm(out - wanted) < 2e-5 * np.linalg.norm(wanted)
         assert len(set(found.values())) == 1
+
+
+@pytest.mark.parametrize(("n_classes", "n_columns", "k"), [(1, 3, 2), (10, 100, 64), (7, 3000, 5)])
+def test_directions_of_a_preconditioned_descent_are_those_of_the_textbook(n_classes, n_columns, k):
+    rng = np.random.default_rng(k)
+    basis = np.linalg.qr(rng.normal(size=(n_columns, k)))[0]
+    squares = np.geomspace(1e-4, 1, k)
+    P = np.eye(n_columns) + (basis * (squares - 1)) @ basis.T
+    pairs, gradient = curved(n_classes * n_columns, rng)
+    for used in (0, 1, N_PAIRS + 3):
+        found = set()
+        for n_threads in (1, 2, 5):
+            memory = Memory(len(gradient), n_threads, Preconditioner(basis, squares, n_classes, 1.0))
+            for s, y in pairs[:used]:
+                memory.add(s, y, gradient)
+            if not used:
+                memory.add(None, None, gradient)
+            out = np.empty(len(gradient))
+            memory.direction(out)
+            found.add(out.tobytes())
+        wanted = textbook_direction(pairs[max(0, used - N_PAIRS) : used], gradient, P)
+        assert np.linalg.norm(out - wanted) < 2e-5 * np.linalg.norm(wanted)
+        assert len(found) == 1
+
+
+def spread_rows(n, d, rng):
+    """Rows whose variance falls from 100 to 0.01 over rotated directions."""
+    turned = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    return ((rng.normal(size=(n, d)) * np.geomspace(10, 0.1, d)) @ turned).astype(np.float32)
+
+
+@pytest.mark.parametrize("d", [40, 300])
+def test_the_basis_has_the_largest_principal_directions(d):
+    rng = np.random.default_rng(d)
+    problem = LinearProblem(spread_rows(900, d, rng), np.arange(900) % 3, fit_intercept=True, scale=2.0, center=np.ones(d))
+    made = preconditioner_of(problem)
+    k = min(d + 1, 64)
+    assert made.shape == (3, k)
+    np.testing.assert_allclose(made.basis.T @ made.basis, np.eye(k), atol=1e-6)
+    Z = np.c_[(problem.X - 1.0) / 2, np.ones(900)]
+    variances = np.linalg.eigvalsh(Z.T @ Z / 900)[::-1][:k]
+    along = (Z @ made.basis) ** 2
+    np.testing.assert_allclose(along.mean(axis=0)[: k // 2], variances[: k // 2], rtol=0.1)
+    squares = np.maximum(variances[-1], variances[0] / 1e4) / np.maximum(variances, variances[0] / 1e4)
+    np.testing.assert_allclose(made.less[: k // 2] + 1, squares[: k // 2], rtol=0.5)
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    X, y = spread_rows(200, 90, np.random.default_rng(0)), np.arange(200) % 3
+    weights = np.random.default_rng(1).integers(0, 3, 200)
+    weighted = preconditioner_of(LinearProblem(X, y, sample_weight=weights).counted())
+    repeated = preconditioner_of(LinearProblem(np.repeat(X, weights, axis=0), np.repeat(y, weights)))
+    for made in (weighted, repeated):
+        made.P = (made.basis * made.less) @ made.basis.T
+    np.testing.assert_allclose(weighted.P, repeated.P, atol=1e-4)
+    assert weighted.first_step == pytest.approx(repeated.first_step, rel=1e-4)
+
+
+def test_rows_without_a_large_direction_need_no_preconditioner():
+    rows = np.concatenate([np.eye(6), -np.eye(6)])
+    assert preconditioner_of(LinearProblem(rows, np.arange(12) % 2, alpha=1e-3)) is None
+    assert preconditioner_of(LinearProblem(0 * rows, np.arange(12) % 2)) is None
+    rows[:, 0] *= 9
+    assert preconditioner_of(LinearProblem(rows, np.arange(12) % 2)) is not None
+    assert preconditioner_of(LinearProblem(rows, np.arange(12) % 2, "squared_hinge")) is None
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "uint8"])
+def test_a_preconditioned_descent_evaluates_half_as_often_and_ends_at_the_same_minimum(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = spread_rows(600, 80, rng), rng.integers(0, 4, 600)
+    X[np.arange(600), y] += 3
+    if kind == "uint8":
+        X = np.clip(X * 4 + 128, 0, 255)
+    X = (X.view(np.uint32) >> 16).astype(np.uint16).view("V2") if kind == "bfloat16" else X.astype(kind)
+    kept = np.arange(0, 600, 2)  # rows of a fold
+    problem = LinearProblem(X, y, alpha=1e-4, fit_intercept=True, rows=kept, center=np.full(80, 128.0 * (kind == "uint8")))
+    counts, weights, plain = [], [], LinearProblem.value_and_gradient
+    for make in (preconditioner_of, lambda problem: None):
+        monkeypatch.setattr(_lbfgs, "preconditioner_of", make)
+        calls = []
+        monkeypatch.setattr(LinearProblem, "value_and_gradient", lambda self, W: calls.append(1) or plain(self, W))
+        weights.append(LBFGS(1000, 1e-5).minimize(problem, np.zeros(problem.shape)).W)
+        counts.append(len(calls))
+    assert 2 * counts[0] <= counts[1]
+    np.testing.assert_allclose(weights[0], weights[1], atol=0.05 * np.abs(weights[1]).max())
 
 
 def test_a_step_without_curvature_is_not_remembered():
