@@ -1,5 +1,6 @@
 """What holds for every test run: markers are true, and skips are counted by reason, and whether each was right."""
 
+import gc
 import importlib.util
 import os
 import re
@@ -138,6 +139,20 @@ def pytest_collection_modifyitems(items):
         return next((at for at, start in enumerate(LONG) if file.startswith(start)), len(LONG))
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """No garbage is looked for among eleven thousand collected tests: they stay until the end.
+
+    Else each full pass of the garbage collector visits them all again, half a second at a time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
