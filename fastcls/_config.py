@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from importlib import metadata
 from typing import Any
@@ -17,6 +18,7 @@ from . import _kernels, simd
 def config() -> dict[str, Any]:
     """The facts that `show_config` prints, as a dictionary."""
     packages = ("fastcls", "numpy", "scipy", "scikit-learn", "safetensors")
+    pools = threadpool_info()
     return {
         "openmp": _kernels.HAS_OPENMP,
         "threads": threads.effective(None),
@@ -24,24 +26,25 @@ def config() -> dict[str, Any]:
         "isa": simd.active(),
         "isas_available": simd.available(),
         "isas_built": simd.built(),
-        "openmp_runtime": _libraries("openmp"),
-        "blas": _libraries("blas"),
+        "openmp_runtime": _libraries(pools, "openmp"),
+        "blas": _libraries(pools, "blas"),
         "machine": f"{platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
     }
 
 
-def _libraries(user_api: str) -> list[str]:
-    """Thread pools of one kind in this process, as threadpoolctl finds them."""
+def _libraries(pools: list[dict[str, Any]], user_api: str) -> list[str]:
+    """Those of the thread pools of this process that are of one kind."""
     found = []
-    for pool in threadpool_info():
+    for pool in pools:
         if pool["user_api"] == user_api:
             words = (pool["prefix"], pool["version"], pool.get("architecture"), f"{pool['num_threads']} threads")
             found.append(" ".join(str(word) for word in words if word))
     return sorted(set(found))
 
 
+@functools.cache  # reading a version from the disk takes a millisecond, and each run of the command line asks often
 def _version(name: str) -> str:
     """The installed version; fastcls in its source folder is not installed and has its own version."""
     try:
