@@ -377,6 +377,8 @@ def test_a_failing_step_leaves_the_results_of_all_others(what, here, monkeypatch
     monkeypatch.undo()
     monkeypatch.chdir(here)
     assert cli(*words).exit_code == 0
+    if not missing and what != "one figure":  # the folder holds the same files as after this one
+        return
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
     monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(""))
     again = cli("run", "digits", "--limit", "60", "--ks", "1", "--models", "knn", "--out", "out", "--force")

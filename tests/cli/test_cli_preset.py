@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,10 @@ def check_saved_model(path, folder, data, table):
 
 
 @pytest.mark.parametrize(("option", "preset"), PROTOCOLS)
-def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
+def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here, monkeypatch):
+    chosen = protocols.PROBE_PRESETS.get(preset) if option == "--probe" else None
+    if chosen is not None and len(chosen.exponents) > 9 and not chosen.halving:  # a few C: a table has a line for each
+        monkeypatch.setitem(protocols.PROBE_PRESETS, preset, replace(chosen, exponents=chosen.exponents[::9]))
     write_embeddings("emb.npz", n=400, width=4)
     result = cli("run", "emb.npz", option, preset, "--seed", "3")
     assert result.exit_code == 0, result.stderr

@@ -1,5 +1,7 @@
 """The command line for tests: run in this process or in one of its own, and data to run it on."""
 
+import copy
+import functools
 import os
 import subprocess
 import sys
@@ -13,6 +15,7 @@ pytest.importorskip("rich", reason="the command line needs the extra 'run'")
 pytest.importorskip("matplotlib", reason="the command line needs the extra 'run'")
 Image = pytest.importorskip("PIL.Image", reason="the command line needs the extra 'run'")
 
+from sklearn.datasets import load_digits  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 import fastcls  # noqa: E402
@@ -21,6 +24,9 @@ from fastcls.cli._app import app  # noqa: E402
 from fastcls.cli.report import _page  # noqa: E402
 
 QUICK = ["--limit", "200", "--ks", "1,3", "--models", "knn"]
+
+
+DIGITS = functools.cache(load_digits)  # unpacked and parsed once, not for each of hundreds of runs
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +39,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     page = '<meta name="generator" content="fastcls">'
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: copy.deepcopy(DIGITS()))
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
     monkeypatch.setattr(_linear, "CHECK_WORK", 0)
     monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(page))
