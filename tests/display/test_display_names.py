@@ -167,7 +167,7 @@ DRAWERS: dict[str, Callable[[list[str]], Any]] = {
     "loss history": loss_history,
     "same distance": same_distance,
 }
-FEW = ("loss history", "same distance", "neighbors")  # a figure a name, or an image
+FEW = ("loss history", "same distance", "neighbors", "cross-validation")  # a figure or axes for each name
 
 
 def figures(name: str, names: list[str]) -> list[Any]:
