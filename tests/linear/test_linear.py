@@ -41,7 +41,7 @@ TRAININGS = [  # alpha is given: choosing it takes longer than the training, and
     SoftmaxClassifier(solver="lbfgs", alpha=1e-2, tol=1e-12, max_iter=2000, fit_intercept=False),
     MulticlassSVM("squared_hinge", solver="lbfgs", alpha=1e-2, tol=1e-12, max_iter=2000),
     SoftmaxClassifier(penalty="l1", alpha=1e-3),
-    MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True, alpha=1e-3),
+    MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True, alpha=1e-3, max_iter=50),
 ]
 
 
