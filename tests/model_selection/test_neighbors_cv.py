@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 from sklearn.datasets import load_digits
 from sklearn.model_selection import (
     GridSearchCV,
@@ -169,10 +170,15 @@ def test_equals_a_refit_for_every_fold_on_rows_full_of_ties(kind, rows):
     assert_is_refitted(model.fit(X, y, groups=given), X, y, splits)
 
 
-@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
-@pytest.mark.parametrize("class_weight", [None, "balanced", {"a": 0.5}, {"b": 0.0}])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", ["number", "each group left out", "repeated", "left out", "groups left out"])
+@pytest.mark.parametrize(
+    ("kind", "class_weight", "weighted", "tie_break"),
+    pairwise(
+        ["number", "each group left out", "repeated", "left out", "groups left out"],
+        [None, "balanced", {"a": 0.5}, {"b": 0.0}],
+        [False, True],
+        ["smallest", "nearest"],
+    ),
+)
 def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie_break, rows):
     X, y, groups, weights = rows
     options = {"tie_break": tie_break, "class_weight": class_weight}

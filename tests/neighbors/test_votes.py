@@ -151,10 +151,9 @@ WEIGHTED = {
 }
 
 
-@pytest.mark.parametrize("case", WEIGHTED)
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
-@pytest.mark.parametrize("parts", [[80], [30, 50]])
+@pytest.mark.parametrize(
+    ("case", "rule", "tie_break", "parts"), pairwise(list(WEIGHTED), list(RULES), ["smallest", "nearest"], [[80], [30, 50]])
+)
 def test_weighted_rows_multiply_the_vote_and_those_of_weight_zero_are_gone(case, rule, tie_break, parts):
     class_weight, sample_weight = WEIGHTED[case]
     rng = np.random.default_rng(1)

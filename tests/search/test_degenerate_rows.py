@@ -67,13 +67,24 @@ ROWS = {
     "one extreme row": _one_extreme_row,
     "denormals": _denormals,
 }
-SHAPES = [(396, 1330), (1, 40), (3, 384), (30, 1), (400, 64)]
+SHAPES = [(1, 40), (3, 384), (30, 1), (400, 64)]
+#: each kind of rows with one type and one metric, and each of these with several kinds: learning its filter takes long
+WIDE = [(name, STORED_TYPES[at % len(STORED_TYPES)], list(METRICS)[at % len(METRICS)]) for at, name in enumerate(ROWS)]
 
 
 @pytest.mark.parametrize(("name", "dtype", "metric"), pairwise(list(ROWS), STORED_TYPES, list(METRICS)))
 def test_every_way_is_brute_force(name, dtype, metric):
+    assert_every_way_is_brute_force(name, dtype, metric, SHAPES)
+
+
+@pytest.mark.parametrize(("name", "dtype", "metric"), WIDE)
+def test_every_way_is_brute_force_with_more_features_than_rows(name, dtype, metric):
+    assert_every_way_is_brute_force(name, dtype, metric, [(396, 1330)])
+
+
+def assert_every_way_is_brute_force(name, dtype, metric, shapes):
     rng = np.random.default_rng(0)
-    for n, d in SHAPES:
+    for n, d in shapes:
         X = narrowed(ROWS[name](rng, n, d, "float32" if dtype == "bfloat16" else dtype), type_of(dtype))
         Q, k = np.concatenate([X[:5], X[-2:]]), min(3, n)
         wanted = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(X).kneighbors(Q)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 
 from fastcls import KNeighborsClassifier, knn, reference
 from fastcls._validation.errors import InputError
@@ -11,6 +12,14 @@ from fastcls.metrics import METRICS, Metric
 from fastcls.reference import _neighbors
 
 SUMS = {metric.sum: metric for metric in METRICS.values()}
+
+
+#: (sum, whether bounds are proven), type, (rows, features, queries): every pair of them
+CASES = pairwise(
+    [(of_sum, bounded) for of_sum in sorted(SUMS) for bounded in (False, True)],
+    [(12_000, 3, 12), (5_000, 40, 10), (300, 7, 2), (300, 20, 40)],
+    [np.uint8, np.int8, np.float32, np.float64],
+)
 
 
 @pytest.fixture(params=[(of_sum, bounded) for of_sum in sorted(SUMS) for bounded in (False, True)], ids=str)
@@ -25,13 +34,9 @@ def new_metric(request, monkeypatch):
     return metric
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("n_rows", "n_features", "n_queries"), [(12_000, 3, 12), (5_000, 40, 10), (300, 7, 2), (300, 20, 40)]
-)
-def test_a_new_metric_over_an_existing_sum_gives_the_neighbors_of_its_reference(
-    new_metric, dtype, n_rows, n_features, n_queries
-):
+@pytest.mark.parametrize(("new_metric", "shape", "dtype"), CASES, indirect=["new_metric"], ids=str)
+def test_a_new_metric_over_an_existing_sum_gives_the_neighbors_of_its_reference(new_metric, shape, dtype):
+    n_rows, n_features, n_queries = shape
     rng = np.random.default_rng(n_features)
     X = rng.integers(0, 100, (n_rows, n_features)).astype(dtype)
     Q = rng.integers(0, 100, (n_queries, n_features)).astype(dtype)

@@ -65,9 +65,10 @@ def hard_cases(rng, n, d, dtype):
 @pytest.mark.parametrize("metric", SERVED)
 @pytest.mark.parametrize("dtype", NUMPY_TYPES)
 def test_equals_brute_force_at_every_width(metric, dtype):
+    """Every width with every type, and with every metric; two thirds of the product."""
     rng = np.random.default_rng(0)
-    n = 500
-    for d in WIDTHS:
+    n, turn = 500, NUMPY_TYPES.index(dtype) + SERVED.index(metric)
+    for d in (width for width in WIDTHS if (width + turn) % 3):
         for at, (name, X) in enumerate(hard_cases(rng, n, d, dtype).items()):
             Q = np.concatenate([X[::50], random_rows(rng, 3, d, dtype)])
             for k in ((1, 10), (10, n), (1, n))[(d + at) % 3]:
