@@ -22,9 +22,9 @@ FINE = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 1))
 COARSE = (1e-5, 1e-4, 1e-3, 1e-2)  # where there are more rows, accuracy depends less on alpha and a model costs more
 
 
-def in_folds(X, y):
+def in_folds(X, y, n_used=5):
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
-    return np.ascontiguousarray(X), y, list(folds)
+    return np.ascontiguousarray(X), y, list(folds)[:n_used]
 
 
 def toy(load):
@@ -46,9 +46,9 @@ def embeddings(shared_data, n):
     return X[rows], y[rows], [(np.arange(n), np.arange(n, len(rows)))]
 
 
-def mnist(shared_data):
+def mnist(shared_data, n=60_000):
     data = datasets.load(shared_data("mnist"))
-    return one_split(data.X, data.y, data.X_test, data.y_test)
+    return one_split(data.X[:n], data.y[:n], data.X_test, data.y_test)
 
 
 def cifar10(shared_data):
@@ -59,7 +59,7 @@ def cifar10(shared_data):
 
 
 SETS = {
-    "digits": lambda _: in_folds(*toys.load_digits(return_X_y=True)),
+    "digits": lambda _: in_folds(*toys.load_digits(return_X_y=True), n_used=3),
     "breast cancer": lambda _: toy(toys.load_breast_cancer),
     "wine": lambda _: toy(toys.load_wine),
     "iris": lambda _: toy(toys.load_iris),
@@ -67,20 +67,21 @@ SETS = {
     "embeddings 500": lambda shared_data: embeddings(shared_data, 500),
     "embeddings 5000": lambda shared_data: embeddings(shared_data, 5000),
     "mnist": mnist,
+    "mnist 15000": lambda shared_data: mnist(shared_data, 15_000),
     "cifar10": cifar10,
 }
 
 
 # Accuracy of the best alpha, measured by this file: every alpha of the grid takes as long as the default.
 BEST = {
-    ("SoftmaxClassifier", "digits"): 0.9722,
-    ("MulticlassSVM", "digits"): 0.9677,
+    ("SoftmaxClassifier", "digits"): 0.9648,
+    ("MulticlassSVM", "digits"): 0.9648,
     ("SoftmaxClassifier", "embeddings 500"): 0.5010,
     ("MulticlassSVM", "embeddings 500"): 0.4992,
     ("SoftmaxClassifier", "embeddings 5000"): 0.6382,
     ("MulticlassSVM", "embeddings 5000"): 0.5970,
     ("SoftmaxClassifier", "mnist"): 0.9252,
-    ("MulticlassSVM", "mnist"): 0.9212,
+    ("MulticlassSVM", "mnist 15000"): 0.9067,
 }
 # Where the default misses, by how much (bench/LINEAR.md, 'The default penalty').
 SHORT = {("MulticlassSVM", "wine"): "97.8 %, where the best alpha has 98.9 %: two rows in 178"}
@@ -94,8 +95,16 @@ def accuracy_of_the_best_alpha(sweep, X, y, folds):
     return float(tuned.max())
 
 
-@pytest.mark.parametrize("of", SETS)
-@pytest.mark.parametrize(("kind", "sweep"), CLASSES, ids=lambda kind: kind.__name__)
+# all of MNIST with softmax, a quarter of it with the SVM
+CASES = [
+    pytest.param(*classes, of, id=f"{classes[0].__name__}-{of}")
+    for classes in CLASSES
+    for of in SETS
+    if (classes[0], of) not in ((SoftmaxClassifier, "mnist 15000"), (MulticlassSVM, "mnist"))
+]
+
+
+@pytest.mark.parametrize(("kind", "sweep", "of"), CASES)
 def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, sweep, of, shared_data, request):
     if (kind.__name__, of) in SHORT:
         request.applymarker(pytest.mark.xfail(reason=SHORT[kind.__name__, of], strict=False))
