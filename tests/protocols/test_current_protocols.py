@@ -2,48 +2,19 @@
 
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _embeddings import halves
+from _plain_protocols import mteb_draws, mteb_scores, plain_adamw
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score
-from threadpoolctl import threadpool_limits
 
-from fastcls import datasets
 from fastcls._validation.errors import InputError
 from fastcls.protocols import PROBE_PRESETS, linear_probe
 from fastcls.protocols._adamw import AdamWProbe, learning_rate, unit_rows
 from fastcls.protocols._draws import TorchGenerator, dino_draw, dinov2_split, dinov3_split
 from fastcls.protocols._logistic import fit_logistic
-
-
-def mteb_draws(y, seed=42, n_draws=10, per_label=8):
-    """mteb 2.x: each experiment shuffles the running order with a new RandomState(seed), then takes the first of a label."""
-    order = list(range(len(y)))
-    for _ in range(n_draws):
-        np.random.RandomState(seed).shuffle(order)
-        taken, rows = {}, []
-        for row in order:
-            if taken.get(y[row], 0) < per_label:
-                rows.append(row)
-                taken[y[row]] = taken.get(y[row], 0) + 1
-        yield np.array(rows)
-
-
-def mteb_scores(train, y, test, y_test, seed=42):
-    """Scores of every experiment, by scikit-learn on float64 rows."""
-    names = sorted(set(y))
-    train, test = train.astype(np.float64), test.astype(np.float64)
-    for rows in mteb_draws(y, seed):
-        with threadpool_limits(1):  # BLAS threads that spin make such small fits ten times as slow
-            named = LogisticRegression(max_iter=100).fit(train[rows], y[rows]).predict(test)
-        scores = [np.mean(named == y_test), *(f1_score(y_test, named, average=way) for way in ("macro", "weighted"))]
-        if len(names) == 2:
-            scores.append(average_precision_score(y_test == names[1], named == names[1]))
-        yield scores
 
 
 @pytest.mark.parametrize(("classes", "seed", "factor"), [(2, 5, 1.0), (2, None, 60.0), (7, 5, 1.0), (7, None, 60.0)])
@@ -62,67 +33,6 @@ def test_scores_of_mteb_are_those_of_plain_scikit_learn(classes, seed, factor): 
     assert wanted[:, 0].std() > 0  # the draws differ
     assert table.settings["seed"] == (42 if seed is None else seed)
     assert ("stopped after 100 iterations" in table.settings.get("note", "")) == (classes == 7 and factor > 1)
-
-
-def real(name, shared_data):
-    """(train, y, test, y_test) of real data."""
-    if name == "mnist":
-        data = datasets.load(shared_data("mnist"))
-        return data.X[:3000], data.y[:3000], data.X_test[:400], data.y_test[:400]
-    X = np.load(shared_data("debian_minilm_f16.npy"), mmap_mode="r")
-    y = np.load(shared_data("debian_minilm_labels.npy"))
-    order = np.random.default_rng(0).permutation(len(y))
-    test, train = np.sort(order[:400]), np.sort(order[400:20_400])
-    return X[train], y[train], X[test], y[test]
-
-
-@pytest.mark.parametrize("name", ["debian", "mnist"])
-def test_scores_of_mteb_on_real_data_are_those_of_plain_scikit_learn(name, shared_data):
-    train, y, test, y_test = real(name, shared_data)
-    if name == "mnist":
-        train, test = train / 255.0, test / 255.0
-    table = linear_probe(train, y, test, y_test, preset="mteb")
-    wanted = np.array(list(mteb_scores(train, y, test, y_test)))
-    got = np.array([table[column][:-1] for column in ("top1", "macro_f1", "weighted_f1")]).T
-    np.testing.assert_allclose(got, wanted, rtol=1e-12)
-    assert "note" not in table.settings  # 100 iterations suffice
-
-
-def test_scores_of_mteb_on_raw_bytes_are_those_of_plain_scikit_learn_within_a_fifth_of_a_point(shared_data):
-    # without scaling, iterates amplify the last bit of a sum a hundredfold every ten iterations; some fits take 60
-    train, y, test, y_test = real("mnist", shared_data)
-    table = linear_probe(train, y, test, y_test, preset="mteb")
-    wanted = np.array(list(mteb_scores(train, y, test, y_test)))[:, 0]
-    assert abs(table["top1"][-1] - wanted.mean()) < 0.002
-    assert np.count_nonzero(np.array(table["top1"][:-1]) == wanted) >= 7
-
-
-@pytest.mark.parametrize(("preset", "name"), [("dinov3", "mnist"), ("torchgeo-bench", "debian")])
-def test_probes_on_real_data_are_those_of_plain_scikit_learn(preset, name, shared_data, monkeypatch):
-    chosen = PROBE_PRESETS[preset]
-    few = replace(chosen, exponents=chosen.exponents[8:23:7])  # three values of C: stronger ones take minutes
-    monkeypatch.setitem(PROBE_PRESETS, preset, few)
-    train, y, test, y_test = real(name, shared_data)
-    train, y = train[:400, ::3].astype(np.float32) / np.float32(100 if name == "mnist" else 1), y[:400]
-    test = test[:, ::3].astype(np.float32) / np.float32(100 if name == "mnist" else 1)
-    classes, codes = np.unique(y, return_inverse=True)
-    known = np.isin(y_test, classes)
-    truth = np.searchsorted(classes, y_test[known])
-    table = linear_probe(train, y, test[known], y_test[known], preset=preset, random_state=0)
-    if preset == "dinov3":
-        kept, held = dinov3_split(codes, 0.1, 0)
-    else:
-        kept, held = datasets.train_validation_split(codes, validation_size=0.2, random_state=0)
-    wide, queries, found = train.astype(np.float64), test[known].astype(np.float64), []
-    for exponent in few.exponents:
-        with threadpool_limits(1):
-            model = LogisticRegression(C=10**exponent, max_iter=2000, tol=1e-6).fit(wide[kept], codes[kept])
-        found.append(model.score(wide[held], codes[held]))
-    np.testing.assert_allclose(table["validation"], found, atol=1.01 / len(held))
-    with threadpool_limits(1):
-        model = LogisticRegression(C=table.settings["C"], max_iter=2000, tol=1e-6).fit(wide, codes)
-    (top1,) = [one for one in table["top1"] if one is not None]
-    assert abs(top1 - model.score(queries, truth)) <= 1.01 / len(truth)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 7])
@@ -208,34 +118,6 @@ def test_splits_of_dino_are_as_published():
 
 
 # AdamW -----------------------------------------------------------------------------------------------------------------
-
-
-def plain_adamw(X, codes, n_classes, weight_decay, seed):
-    """CLIP_benchmark's training in float64, one row at a time: 10 epochs of 64 rows, learning rate 0.1."""
-    generator = TorchGenerator(seed)
-    d = X.shape[1]
-    W = generator.uniform(n_classes * d, 1 / math.sqrt(d)).reshape(n_classes, d).astype(np.float64)
-    b = generator.uniform(n_classes, 1 / math.sqrt(d)).astype(np.float64)
-    first, second = [np.zeros_like(W), np.zeros_like(b)], [np.zeros_like(W), np.zeros_like(b)]
-    n_steps, step = 10 * math.ceil(len(X) / 64), 0
-    for _ in range(10):
-        order = generator.epoch(len(X))
-        for start in range(0, len(X), 64):
-            rate, step = 0.05 * (1 + math.cos(math.pi * step / n_steps)), step + 1
-            gradients = [np.zeros_like(W), np.zeros_like(b)]
-            batch = order[start : start + 64]
-            for row in batch:
-                shares = np.exp(W @ X[row] + b)
-                shares /= shares.sum()
-                shares[codes[row]] -= 1
-                gradients[0] += np.outer(shares, X[row]) / len(batch)
-                gradients[1] += shares / len(batch)
-            for at, values in enumerate((W, b)):
-                first[at] = 0.9 * first[at] + 0.1 * gradients[at]
-                second[at] = 0.999 * second[at] + 0.001 * gradients[at] ** 2
-                size = np.sqrt(second[at] / (1 - 0.999**step)) + 1e-8
-                values -= rate * weight_decay * values + rate * first[at] / (1 - 0.9**step) / size
-    return W, b
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from _embeddings import embeddings
+from _plain_protocols import label_tables_and_scores
+from _plain_protocols import mteb_label_draws as plain_draws
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -13,9 +15,6 @@ from sklearn.metrics import (
     jaccard_score,
     label_ranking_average_precision_score,
 )
-from sklearn.multioutput import MultiOutputClassifier
-from sklearn.neighbors import KNeighborsClassifier
-from threadpoolctl import threadpool_limits
 
 import fastcls
 from fastcls._scoring.intervals import percentiles, resamples, wilson_interval
@@ -37,53 +36,11 @@ def several(n=500, n_test=120, n_labels=6, seed=0, factor=1.0):
 # mteb ------------------------------------------------------------------------------------------------------------------
 
 
-def mteb_draws(lists, seed=42, n_draws=10, per_label=8):
-    """mteb 2.x: one generator shuffles all rows for each experiment; a row is taken if one of its labels is not full."""
-    generator = np.random.default_rng(seed)
-    for _ in range(n_draws):
-        order, taken, rows = list(np.arange(len(lists))), {}, []
-        generator.shuffle(order)
-        for row in order:
-            if any(taken.get(label, 0) < per_label for label in lists[row]):
-                rows.append(int(row))
-                for label in lists[row]:
-                    taken[label] = taken.get(label, 0) + 1
-        yield rows
-
-
-def mteb_scores(train, Y, test, Y_test, classifier, seed=42):
-    """Accuracy, macro F1, ranking precision and mean Jaccard index of every experiment, of the labels of the test rows."""
-    kept = Y_test.any(axis=0)
-    truth = Y_test[:, kept]
-    for rows in mteb_draws([np.flatnonzero(row).tolist() for row in Y], seed):
-        with threadpool_limits(1):
-            model = classifier.fit(train[rows].astype(np.float64), Y[rows][:, kept])
-            named = model.predict(test.astype(np.float64))
-            ranked = named
-            if isinstance(model, MultiOutputClassifier):
-                ranked = np.stack([one[:, 1] for one in model.predict_proba(test.astype(np.float64))], axis=1)
-        union = (truth | named).sum(axis=1)
-        jaccard = np.where(union == 0, 1.0, (truth & named).sum(axis=1) / np.maximum(union, 1)).mean()
-        lrap = label_ranking_average_precision_score(truth, ranked)
-        yield [np.mean((named == truth).all(axis=1)), f1_score(truth, named, average="macro"), lrap, jaccard]
-
-
-SCORES = ["subset_accuracy", "macro_f1", "lrap", "jaccard"]
-
-
-def tables_and_scores(evaluate, rows, seed=None):
-    of_knn = KNeighborsClassifier(5, algorithm="kd_tree")
-    theirs = of_knn if evaluate is knn_eval else MultiOutputClassifier(LogisticRegression())
-    table = evaluate(*rows, preset="mteb-multilabel", random_state=seed)
-    wanted = np.array(list(mteb_scores(*rows, theirs, 42 if seed is None else seed)))
-    return table, np.array([table[name] for name in SCORES]).T, wanted
-
-
 @pytest.mark.parametrize(("evaluate", "seed"), [(knn_eval, None), (knn_eval, 5), (linear_probe, None)])
 def test_scores_of_mteb_are_those_of_plain_scikit_learn(evaluate, seed):
     train, Y, test, Y_test = several()
     Y_test[:, 4] = 0  # this label is drawn, but not scored
-    table, got, wanted = tables_and_scores(evaluate, (train, Y, test, Y_test), seed)
+    table, got, wanted = label_tables_and_scores(evaluate, (train, Y, test, Y_test), seed)
     np.testing.assert_allclose(got, [*wanted, wanted.mean(axis=0)], rtol=1e-12)
     assert wanted.std(axis=0).min() > 0  # the draws differ
     assert table["experiment"] == [*range(1, 11), "mean"]
@@ -95,23 +52,10 @@ def test_scores_of_mteb_are_those_of_plain_scikit_learn(evaluate, seed):
     assert table["std"][-1] == pytest.approx(wanted[:, 0].std())
 
 
-@pytest.mark.parametrize("evaluate", [knn_eval, linear_probe])
-def test_scores_of_mteb_on_real_embeddings_are_those_of_plain_scikit_learn(evaluate, shared_data):
-    X = np.load(shared_data("debian_minilm_f16.npy"), mmap_mode="r")[::60]
-    y = np.unique(np.load(shared_data("debian_minilm_labels.npy"))[::60], return_inverse=True)[1]
-    frequent = np.argsort(-np.bincount(y), kind="stable")[:2]
-    directions = np.random.default_rng(0).standard_normal((X.shape[1], 2))
-    sides = X.astype(np.float64) @ directions
-    Y = np.concatenate([y[:, None] == frequent, sides > sides.std(axis=0)], axis=1).astype(np.int64)
-    X = X.astype(np.float32) * np.float32(15.0)  # in unit length the probes predict no label at all
-    _, got, wanted = tables_and_scores(evaluate, (X[90:], Y[90:], X[:90], Y[:90]))
-    np.testing.assert_allclose(got[:-1], wanted, rtol=1e-12)
-
-
 def test_draws_are_those_of_mteb():
     rng = np.random.default_rng(1)
     Y = (rng.random((5000, 40)) < rng.random(40) ** 4).astype(np.uint8)
-    wanted = list(mteb_draws([np.flatnonzero(row).tolist() for row in Y], 7, 3))
+    wanted = list(plain_draws([np.flatnonzero(row).tolist() for row in Y], 7, 3))
     found = mteb_label_draws(Y, 8, 3, 7)
     assert [rows.tolist() for rows in found] == wanted
     counts = np.array([Y[rows].sum(axis=0) for rows in wanted])

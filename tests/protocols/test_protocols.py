@@ -1,11 +1,9 @@
 """Published protocols: results equal those of plain NumPy, parts give the result of the whole, refusals are one line."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from _embeddings import embeddings, halves, nearest_means, unit
-from scipy.optimize import minimize
+from _plain_protocols import CONSTANTS, agree, mteb_v1_draws, prepared, reference
 
 import fastcls
 from fastcls._search import merge
@@ -13,67 +11,6 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
 from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import dino_draw, draw
-
-#: the constants as published; KNN_PRESETS must have the same
-CONSTANTS = {
-    "dino": ((10, 20, 100, 200), "softmax", 0.07),
-    "dinov2": ((10, 20, 100, 200), "softmax", 0.07),
-    "dinov3": ((10, 20, 100, 200), "softmax", 0.07),
-    "moco": ((200,), "softmax", 0.1),
-    "lightly": ((200,), "softmax", 0.1),
-    "lightly-vit": ((200,), "softmax", 0.07),
-    "vissl": ((200,), "softmax", 0.1),
-    "solo-learn": ((20,), "softmax", 0.07),
-    "uni": ((20,), "uniform", None),
-    "torchgeo-bench": ((5,), "uniform", None),
-    "mteb-v1-knn": ((3,), "uniform", None),
-}
-
-
-# the reference: matrices, one query at a time ----------------------------------------------------------------------------
-
-
-def distances(train, test, metric):
-    """float64 (n_queries, n_rows) from all pairs of float64 rows."""
-    train, test = train.astype(np.float64), test.astype(np.float64)
-    if metric == "cosine":
-        return 1 - unit(test) @ unit(train).T
-    return np.sqrt(np.maximum(0, (test**2).sum(1)[:, None] + (train**2).sum(1) - 2 * test @ train.T))
-
-
-def reference(train, y, test, y_test, ks, weights, temperature, metric):
-    """{k: hits (top1, top5)} and {k: number of queries that rounding could decide either way}."""
-    classes = np.unique(y)
-    found, open_ones = {k: [0, 0] for k in ks}, dict.fromkeys(ks, 0)
-    for row, label in zip(distances(train, test, metric), y_test, strict=True):
-        order = np.argsort(row, kind="stable")
-        for k in ks:
-            near = order[:k]
-            votes = np.exp((1 - row[near]) / temperature) if weights == "softmax" else np.ones(k)
-            totals = np.array([votes[y[near] == c].sum() for c in classes])
-            ranking = [c for c in np.argsort(-totals, kind="stable") if totals[c] > 0]
-            named = [classes[c] for c in ranking]
-            found[k][0] += named[0] == label
-            found[k][1] += label in named[: min(5, k)]
-            edge = k < len(order) and row[order[k]] - row[order[k - 1]] < 1e-6
-            ranked = totals[ranking]
-            close = weights == "softmax" and bool((-np.diff(ranked[:6]) < 1e-5 * ranked[0]).any())
-            open_ones[k] += bool(edge or close)
-    return {k: np.array(value) for k, value in found.items()}, open_ones
-
-
-def agree(table, expected, open_ones, n):
-    for row in table:
-        for at, name in enumerate(("top1", "top5")):
-            assert abs(row[name] * n - expected[row["k"]][at]) <= open_ones[row["k"]] + 1e-6, (row, expected, open_ones)
-
-
-def prepared(preset, train, test):
-    """Rows as a preset compares them, in plain NumPy."""
-    if not KNN_PRESETS[preset].centered:
-        return train, test
-    mean = train.astype(np.float64).mean(axis=0)
-    return unit(train - mean).astype(np.float32), unit(test - mean).astype(np.float32)
 
 
 @pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name != "mteb-v1-knn"])
@@ -93,19 +30,6 @@ def test_accuracies_are_those_of_plain_numpy(preset):
     agree(table, expected, open_ones, len(test))
     assert 0.2 < table["top1"][0] < 0.95  # neither chance nor certainty
     assert all(five > one for one, five in zip(table["top1"], table["top5"], strict=True))
-
-
-def mteb_v1_draws(y, seed=42, n_draws=10):
-    """Rows of mteb 1.x, which shuffles a running order with NumPy's global generator, seeded once."""
-    generator, order = np.random.RandomState(seed), np.arange(len(y))
-    for _ in range(n_draws):
-        generator.shuffle(order)
-        taken, rows = {}, []
-        for row in order:
-            if taken.get(y[row], 0) < 8:
-                rows.append(row)
-                taken[y[row]] = taken.get(y[row], 0) + 1
-        yield np.array(rows)
 
 
 @pytest.mark.parametrize("seed", [None, 5])
@@ -252,7 +176,7 @@ def test_few_shot_k_nn_uses_the_ks_that_the_rows_allow():
         np.testing.assert_allclose([line["top1"], line["top5"]], mean, atol=slack + 1e-12)
 
 
-# the table, refusals, real data ------------------------------------------------------------------------------------------
+# the table, refusals -----------------------------------------------------------------------------------------------------
 
 
 def test_table_prints_and_becomes_a_data_frame():
@@ -356,127 +280,6 @@ def test_refusal_is_one_clear_line(name):
         make()()
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def debian(shared_data, n_test, n_train):
-    X = np.load(shared_data("debian_minilm_f16.npy"), mmap_mode="r")
-    y = np.load(shared_data("debian_minilm_labels.npy"))
-    order = np.random.default_rng(0).permutation(len(y))
-    test, train = np.sort(order[:n_test]), np.sort(order[n_test : n_test + n_train])
-    return X[train], y[train], X[test], y[test]
-
-
-def mnist(shared_data, n_test, n_train):
-    data = fastcls.datasets.load(shared_data("mnist"))
-    return data.X[:n_train], data.y[:n_train], data.X_test[:n_test], data.y_test[:n_test]
-
-
-@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name != "mteb-v1-knn"])
-def test_accuracies_on_mnist_are_those_of_plain_numpy(preset, shared_data):
-    train, y, test, y_test = mnist(shared_data, 150, 4000)
-    ks, weights, temperature = CONSTANTS[preset]
-    rows = [part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair]
-    expected, open_ones = reference(*rows, ks, weights, temperature, KNN_PRESETS[preset].metrics[0])
-    agree(knn_eval(train, y, test, y_test, preset=preset), expected, open_ones, len(test))
-    assert max(open_ones.values()) < 15
-
-
-@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name not in ("dinov2", "vissl", "mteb-v1-knn")])
-def test_accuracies_on_debian_embeddings_are_those_of_plain_numpy(preset, shared_data):
-    train, y, test, y_test = debian(shared_data, 200, 10_000)
-    ks, weights, temperature = CONSTANTS[preset]
-    rows = [part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair]
-    expected, open_ones = reference(*rows, ks, weights, temperature, KNN_PRESETS[preset].metrics[0])
-    agree(knn_eval([train[:7000], train[7000:]], y, test, y_test, preset=preset), expected, open_ones, len(test))
-    assert max(open_ones.values()) < 30
-
-
-def test_draws_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
-    train, y, test, y_test = debian(shared_data, 300, 20_000)
-    classes, codes = np.unique(y, return_inverse=True)
-    mteb, few, n_open = [], [], 0
-    for rows in mteb_v1_draws(y):
-        near, far = (reference(train[rows], y[rows], test, y_test, [3], "uniform", None, name) for name in ("cosine", "l2"))
-        mteb.append([near[0][3][0], far[0][3][0], max(near[0][3][0], far[0][3][0])])
-        n_open += max(near[1][3], far[1][3])
-    assert n_open <= 10  # one query of 300 a draw, for which rows of the same text are as near as a third
-    table = knn_eval(train, y, test, y_test, preset="mteb-v1-knn")
-    np.testing.assert_allclose(table["top1"], np.mean(mteb, axis=0) / 300, atol=n_open / 10 / 300 + 1e-12)
-    for number in range(3):
-        rows = draw(codes, 4, np.random.default_rng([0, 4, number]))
-        named = nearest_means(train[rows].astype(np.float64), y[rows], test.astype(np.float64))
-        few.append(np.mean(named == y_test))
-    assert len(classes) == 58
-    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3, random_state=0)
-    np.testing.assert_allclose(table["top1"], [np.mean(few)], atol=1e-12)
-
-
-def test_few_neighbours_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
-    train, y, test, y_test = debian(shared_data, 300, 20_000)
-    codes = np.unique(y, return_inverse=True)[1]
-    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3, preset="dinov2", random_state=0)
-    ks = table["k"]
-    found, n_open = np.zeros((len(ks), 2)), 0
-    for number in range(3):
-        rows = dino_draw(codes, 4, number)
-        expected, open_ones = reference(train[rows], y[rows], test, y_test, ks, "softmax", 0.07, "cosine")
-        found += [expected[k] for k in ks]
-        n_open = max(n_open, *open_ones.values())
-    assert n_open < 30
-    np.testing.assert_allclose(np.transpose([table["top1"], table["top5"]]), found / 900, atol=n_open / 300 + 1e-12)
-
-
-def probed(train, codes, test, C):
-    """Codes by the minimum of C sum of losses + |W|^2 / 2 over W and a free bias, in plain NumPy and SciPy's L-BFGS."""
-    X, n_classes = np.c_[train - train.mean(axis=0), np.ones(len(train))], codes.max() + 1
-    truth = np.eye(n_classes)[codes]
-
-    def objective(flat):
-        W = flat.reshape(n_classes, -1)
-        scores = X @ W.T
-        scores -= scores.max(axis=1, keepdims=True)
-        shares = np.exp(scores)
-        shares /= shares.sum(axis=1, keepdims=True)
-        free = W * (np.arange(X.shape[1]) < X.shape[1] - 1)
-        value = -C * np.log(shares[truth == 1]).sum() + np.square(free).sum() / 2
-        return value / len(X), ((C * (shares - truth).T @ X) + free).ravel() / len(X)
-
-    start = np.zeros(n_classes * X.shape[1])
-    options = {"maxiter": 3000, "maxfun": 9000, "gtol": 1e-9, "ftol": 1e-13}
-    W = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-    return (np.c_[test - train.mean(axis=0), np.ones(len(test))] @ W.reshape(n_classes, -1).T).argmax(axis=1)
-
-
-# the others train on a few rows or by AdamW; test_current_protocols.py compares them with their sources
-BY_LBFGS = [name for name, preset in PROBE_PRESETS.items() if preset.per_class is None and preset.adamw is None]
-
-
-@pytest.mark.parametrize("preset", BY_LBFGS)
-def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_data, monkeypatch):
-    """On the validation rows at two C, and on the test rows at the chosen C, trained on all rows.
-
-    With a small tolerance, because the published 1e-4 (scikit-learn's too) stops before 3 of 200 predictions are final
-    (clip, C = 100). Where every C of the grid is tried, it is every fourth one.
-    """
-    chosen = PROBE_PRESETS[preset]
-    tried = chosen.exponents if chosen.halving else chosen.exponents[::4]
-    monkeypatch.setitem(PROBE_PRESETS, preset, replace(chosen, tol=1e-8, exponents=tried))
-    X, y, test, y_test = debian(shared_data, 3000, 6000)
-    X, y, test, y_test = X[y < 6][:400, :32], y[y < 6][:400], test[y_test < 6][:200, :32], y_test[y_test < 6][:200]
-    table = linear_probe(X[200:], y[200:], test, y_test, preset=preset, validation=(X[:200], y[:200]), random_state=0)
-    classes, codes = np.unique(y, return_inverse=True)
-    rows, queries, C = X.astype(np.float64), test.astype(np.float64), table.settings["C"]
-    (top1,) = [row["top1"] for row in table if row["top1"] is not None]
-    assert 0.4 < top1 < 0.95
-    assert abs(top1 * len(test) - np.sum(classes[probed(rows, codes, queries, C)] == y_test)) < 1.5
-    if preset == "uni":
-        assert 32 * len(classes) / 100 == C
-        return
-    found = {row["C"]: row["validation"] for row in table}
-    assert found[C] == max(found.values())
-    for tried in (min(found, key=lambda C: abs(np.log10(C) - exponent)) for exponent in (0, 2)):
-        named = probed(rows[200:], codes[200:], rows[:200], tried)
-        assert abs(found[tried] * 200 - np.sum(named == codes[:200])) < 1.5
 
 
 def test_a_mean_has_the_same_bits_wherever_parts_of_the_rows_end():
