@@ -1,11 +1,10 @@
 """The end of every test run counts skips by reason; one that blames the lack of what is there fails the run."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from _inner_pytest import pytest_on
 
 pytestmark = pytest.mark.process
 
@@ -24,9 +23,8 @@ def run(tmp_path, reason, count):
     folder.mkdir(parents=True)
     shutil.copy(CONFTEST, folder)
     (folder / "test_it.py").write_text(TESTS.format(reason=reason, count=count), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout.splitlines()
+    status, printed = pytest_on(folder)
+    return status, printed.splitlines()
 
 
 def test_skips_are_counted_by_reason_above_the_closing_line(tmp_path):

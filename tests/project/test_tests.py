@@ -3,13 +3,12 @@
 import importlib.util
 import itertools
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import _how_to_add
 import _seeded_faults
 import pytest
+from _inner_pytest import pytest_on
 from _pairwise import pairwise
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -50,10 +49,9 @@ def test_a_test_that_starts_a_process_without_its_marker_fails(tmp_path):
     run = "    subprocess.run([sys.executable, '-c', ''])\n"
     text = f"import pytest, subprocess, sys\ndef test_no():\n{run}@pytest.mark.process\ndef test_yes():\n{run}"
     (tmp_path / "test_it.py").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert "1 failed, 1 passed" in done.stdout, done.stdout
-    assert "mark it with pytest.mark.process" in done.stdout
+    _, printed = pytest_on(tmp_path, "-q")
+    assert "1 failed, 1 passed" in printed
+    assert "mark it with pytest.mark.process" in printed
 
 
 def test_groups_name_what_is_there(conftest):
@@ -68,21 +66,9 @@ def test_one_process_runs_all_tests_of_a_file_and_of_a_group(tmp_path):
     text += "    print(os.getpid(), file=open({!r}, 'a'))\n"
     for name, kind in (("dask/test_a", "grouped"), ("dask/test_b", "grouped"), ("test_c", "single")):
         (tmp_path / "tests" / f"{name}.py").write_text(text.format(str(tmp_path / kind)), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "2",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-        "tests",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert "12 passed" in done.stdout, done.stdout
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    _, printed = pytest_on(tmp_path, "-q", "-p", "xdist.plugin", "-n", "2")
+    assert "12 passed" in printed
     for kind in ("grouped", "single"):
         assert len(set((tmp_path / kind).read_text(encoding="utf-8").split())) == 1
 
