@@ -208,3 +208,28 @@ def test_help_is_shown_and_an_unknown_option_is_refused_before_any_work(program,
         assert ended.value.code == status
         shown = capsys.readouterr()
         assert "usage: " in (shown.err if status else shown.out)
+
+
+def test_figures_of_the_search_by_radius_are_stored_and_kept(monkeypatch, tmp_path, capsys):
+    from bench import radius
+
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(data, "rows", lambda name: (rng.standard_normal((500, 20)), rng.standard_normal((30, 20))))
+    monkeypatch.setattr(radius, "ROWS", [("one", "l2", 3), ("two", "cosine", 5)])
+    file = tmp_path / "radius.json"
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["radius", "--rounds", "2", "--results", str(file), *words])
+        radius.main()
+        return json.loads(file.read_text())
+
+    first = run()
+    assert list(first["rows"]) == ["one l2 3", "two cosine 5"]
+    assert first["rows"]["one l2 3"]["results per query"] == 3.0
+    assert [len(taken) for taken in first["rows"]["one l2 3"]["seconds"].values()] == [2, 2]
+    again = run("--only", "two")
+    assert again["rows"]["one l2 3"] == first["rows"]["one l2 3"]
+    assert again["rows"]["two cosine 5"] != first["rows"]["two cosine 5"]
+    file.write_text(json.dumps(again | {"threads": -1}))  # another machine's figures are not kept
+    assert list(run("--only", "two")["rows"]) == ["two cosine 5"]
+    assert "two cosine 5" in capsys.readouterr().out
