@@ -45,10 +45,10 @@ class FewShotPreset:
 
 
 FEW_SHOT_PRESETS = {
-    "uni": FewShotPreset(("mean",)),
-    "dinov2": FewShotPreset(("knn",), seed=0),
-    "dinov3": FewShotPreset(("knn", "linear"), seed=0),
-    "mteb": FewShotPreset(("linear",), seed=42),
+    "uni": FewShotPreset(("mean",)),  # uni/downstream/eval_patch_features/fewshot.py, eval_fewshot: seeded by its caller
+    "dinov2": FewShotPreset(("knn",), seed=0),  # dinov2/eval/knn.py, create_module_dict: seed=t
+    "dinov3": FewShotPreset(("knn", "linear"), seed=0),  # dinov3/eval/data.py, create_train_dataset_dict: seed=t
+    "mteb": FewShotPreset(("linear",), seed=42),  # mteb/abstasks/abstask.py
 }
 CLASSIFIERS = {"mean": "nearest class mean", "knn": "k-NN", "linear": "logistic regression"}
 _DEFAULTS = {"mean": "uni", "knn": "dinov2", "linear": "mteb"}

@@ -39,6 +39,9 @@ class KNNPreset:
     seed: int | None = None
 
 
+# Cosine, the default metric, is the dot product of rows of length 1, to which these sources scale all features: dino,
+# extract_feature_pipeline; dinov2 and dinov3, ModelWithNormalize; moco and lightly, F.normalize before features are stored;
+# solo-learn, F.normalize before the search; vissl, only with L2_NORM_FEATS: True.
 KNN_PRESETS: dict[str, KNNPreset] = {
     preset.name: preset
     for preset in (
@@ -95,7 +98,7 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             "mahmoodlab/UNI, uni/downstream/eval_patch_features/fewshot.py, eval_knn: n_neighbors 20, center_feats, "
             "normalize_feats",
             ks=(20,),
-            weights="uniform",
+            weights="uniform",  # of scikit-learn's KNeighborsClassifier(n_neighbors), and so is the metric
             metrics=("l2",),
             centered=True,
         ),
@@ -103,7 +106,7 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             "torchgeo-bench",
             "torchgeo/torchgeo-bench, src/torchgeo_bench/conf/config.yaml: knn_k 5; knn.py, IndexFlatL2",
             ks=(5,),
-            weights="uniform",
+            weights="uniform",  # knn.py counts the classes of the neighbours
             metrics=("l2",),
         ),
         KNNPreset(
@@ -111,8 +114,8 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             "embeddings-benchmark/mteb 1.x, mteb/abstasks/AbsTaskClassification.py, method kNN: k 3, samples_per_label "
             "8, n_experiments 10, seed 42; metrics of mteb/evaluation/evaluators/ClassificationEvaluator.py",
             ks=(3,),
-            weights="uniform",
-            metrics=("cosine", "l2"),
+            weights="uniform",  # of scikit-learn's KNeighborsClassifier(n_neighbors, metric)
+            metrics=("cosine", "l2"),  # both: kNNClassificationEvaluator
             per_class=8,
             n_draws=10,
             seed=42,
@@ -150,7 +153,8 @@ class ProbePreset:
     max_iter, last_max_iter : int
         Iterations of a fit that tries a C, and of the last fit.
     tol : float
-        Tolerance for the largest entry of the gradient of the mean loss.
+        Tolerance for the largest entry of the gradient of the mean loss. The default is that of scikit-learn's
+        LogisticRegression.
     per_class, n_draws : int or None
         Train on this many random rows of each class, in this many draws; None: on all rows.
     seed : int or None
@@ -240,9 +244,9 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             "clip",
             "Radford et al., Learning transferable visual models from natural language supervision, 2021, A.3; "
             "openai/CLIP, README.md: scikit-learn's LogisticRegression, max_iter 1000",
-            exponents=_linspace(-6, 6, 97),
-            halving=True,
-            validation_size=0.2,
+            exponents=_linspace(-6, 6, 97),  # A.3: 96 steps between 10^-6 and 10^6
+            halving=True,  # A.3: a parametric binary search that starts with 10^-6, 10^-4, ..., 10^6
+            validation_size=0.2,  # not published: A.3 uses the validation rows that a data set has, or a split of its own
         ),
         ProbePreset(
             "dinov2",
@@ -251,7 +255,7 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             exponents=_linspace(-6, 5, 45),
             validation_size=0.1,
             split="dinov2",
-            tol=1e-6,
+            tol=1e-6,  # LogRegModule has 1e-12, which rounding of float32 rows does not allow
             seed=0,
         ),
         ProbePreset(
@@ -261,19 +265,19 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             exponents=_linspace(-6, 5, 45),
             validation_size=0.1,
             split="dinov3",
-            tol=1e-6,
+            tol=1e-6,  # TrainConfig has 1e-12, see dinov2
             seed=0,
         ),
         ProbePreset(
             "uni",
             "mahmoodlab/UNI, uni/downstream/eval_patch_features/linear_probe.py: cost n_features x n_classes / 100, "
-            "max_iter 1000, combine_trainval",
+            "max_iter 1000, combine_trainval; tol is scikit-learn's",
         ),
         ProbePreset(
             "mteb",
             "embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py: LogisticRegression(max_iter=100), "
             "samples_per_label 8, n_experiments 10; mteb/abstasks/abstask.py: seed 42",
-            C=1.0,
+            C=1.0,  # of scikit-learn's LogisticRegression, and so is tol
             max_iter=100,
             last_max_iter=100,
             per_class=8,
@@ -285,7 +289,7 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             "torchgeo/torchgeo-bench, src/torchgeo_bench/conf/config.yaml: c_range -6, 4, 40, merge_val; main.py, "
             "evaluate_logistic: max_iter 2000, then 4000, tol 1e-6",
             exponents=_linspace(-6, 4, 40),
-            validation_size=0.2,
+            validation_size=0.2,  # not published: its data sets have validation rows
             max_iter=2000,
             last_max_iter=4000,
             tol=1e-6,
@@ -295,7 +299,7 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             "LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py: AdamW, logspace(-6, 2, 97) weight decays; "
             "cli.py: --fewshot_lr 0.1, --fewshot_epochs 10, --batch_size 64, --seed 0",
             exponents=_linspace(-6, 2, 97),
-            halving=True,
+            halving=True,  # wd_list_init: every 16th; step_span: 8, then half of it
             seed=0,
             adamw=AdamW(learning_rate=0.1, epochs=10, batch_size=64),
         ),
