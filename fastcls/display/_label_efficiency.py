@@ -121,7 +121,7 @@ class LabelEfficiencyDisplay(Drawn):
         """
         from matplotlib.ticker import NullLocator
 
-        self.figure_, self.ax_ = style.axes_for(ax, height=3.0)
+        self.figure_, self.ax_ = style.axes_for(ax, height=3.0 + 0.18 * -(-len(self.n_rows) // 2))
         entries = {}
         for name, at in zip(style.distinct(list(self.n_rows), 24), range(len(self.n_rows)), strict=True):
             key, (colour, marker, line) = list(self.n_rows)[at], style.series(at)
@@ -146,12 +146,14 @@ class LabelEfficiencyDisplay(Drawn):
         self.ax_.grid(True, lw=0.5, alpha=0.6)
         self.ax_.set_xlabel("training rows", fontsize=style.TEXT)
         self.ax_.set_ylabel("accuracy on the test rows (%)", fontsize=style.TEXT)
+        # above the axes of a figure of its own: lines that rise and spread leave no corner free
+        where = {"loc": "outside upper center", "ncols": min(2, len(entries))} if ax is None else {"loc": "best"}
         style.legend(
-            self.ax_,
+            self.figure_ if ax is None else self.ax_,
             list(entries.values()),
             list(entries),
             title="mean over tries; bar: ± 1 std",
             title_fontsize=style.TINY,
-            loc="lower right",
+            **where,
         )
         return self

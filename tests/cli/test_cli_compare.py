@@ -67,7 +67,7 @@ def test_three_formats_end_in_one_report_that_says_who_is_best(files):
     assert "torchgeo-bench: good is" in done.stdout
     assert done.stdout.splitlines()[-2:] == ["Report: out/report.html", "Results: out/results.json"]
     page = words_of(Path("out/report.html").read_text())
-    for word in ("good", "fair.npz", "significant", "fastcls compare good.npy"):
+    for word in ("good", "fair.npz", "significant", "fastcls compare good.npy", "3 classes of 30 rows each"):
         assert word in page
     assert done.stderr.count("torchgeo-bench, ") == 3
     assert "this will take about 3 s" in done.stderr

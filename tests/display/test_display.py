@@ -380,6 +380,9 @@ def test_label_efficiency_shows_means_and_deviations_of_few_shot() -> None:
     lines = [line for line in shown.ax_.lines if len(line.get_xdata()) == 3]
     np.testing.assert_allclose(lines[0].get_ydata(), 100 * shown.accuracy["knn"])
     assert display.LabelEfficiencyDisplay.from_tables(tables["knn"]).accuracy.keys() == {"knn"}
+    shown.figure_.canvas.draw()
+    (legend,) = shown.figure_.legends  # above the axes, where no line is, but for the padding of its frame
+    assert legend.get_window_extent().y0 > shown.ax_.get_window_extent().y1 - 8
     with pytest.raises(InputError, match="wanted a result of fastcls.protocols.few_shot"):
         display.LabelEfficiencyDisplay.from_tables(SimpleNamespace(columns=("k", "top1"), rows=(), settings={}))
     with pytest.raises(InputError, match="wanted those of n_rows"):

@@ -65,10 +65,12 @@ def context(results: dict[str, Any]) -> dict[str, Any]:
 def facts(results: dict[str, Any]) -> list[str]:
     """Return what is known about the rows."""
     counts = [n for n in results["class_counts"].values() if n]
+    least, most = min(counts), max(counts)
+    sizes = f"{counted(most, 'row')} each" if least == most else f"{least:,} to {counted(most, 'row')}"
     found = [
         counted(results["n_train"], "training row"),
         f"{counted(results['n_test'], 'test row')} ({results['rows']})",
-        f"{counted(results['n_classes'], 'class')} of {min(counts):,} to {max(counts):,} rows",
+        f"{counted(results['n_classes'], 'class')} of {sizes}",
     ]
     if results["limit"] is not None:
         found.append(f"at most {counted(results['limit'], 'row')} were used (--limit)")
