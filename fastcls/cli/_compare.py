@@ -20,13 +20,13 @@ from fastcls._storage.atomic import read_small, write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, printable, quoted
 from fastcls._validation.types import name_of
-from fastcls.protocols import ENDING, PROTOCOLS, Comparison, Part, Plan
+from fastcls.protocols import ENDING, Comparison, Part, Plan
 
 from . import _results
 from ._checksum import Portion, checksums
 from ._compare_inputs import Representations, named_paths, read_representations
 from ._compare_options import CompareOptions
-from ._estimate_compare import estimate_parts
+from ._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from ._failures import described
 from ._folder import is_inside_data
 from ._progress import Progress
@@ -99,8 +99,8 @@ def check_folder(options: CompareOptions) -> None:
             )
 
 
-def prepare(options: CompareOptions, data: Representations, progress: Progress) -> tuple[Plan, dict[Part, float]]:
-    """Check everything, say what is to be done and how long it takes; return the estimates of the parts to evaluate."""
+def prepare(options: CompareOptions, data: Representations, progress: Progress) -> tuple[Plan, dict[Part, Seconds]]:
+    """Check everything, say what is to be done and how long it takes; return the parts to evaluate, in order."""
     is_new = options.out is not None and not options.out.exists()
     if options.out is not None:
         try:
@@ -141,7 +141,7 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
         if names:
             progress.line(f"{protocol}: skipped {', '.join(names)}, done in an earlier run")
     wanted = [part for part in plan.parts if not plan.is_done(part)]
-    seconds = dict.fromkeys(wanted, 0.0)
+    seconds = dict.fromkeys(wanted, Seconds(0.0, 0.0))
     if wanted:
         try:
             with progress.step("estimating the time"):
@@ -149,20 +149,19 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
         except Exception as error:  # the parts themselves may still succeed
             progress.note(f"the duration could not be estimated: {described(error)}")
         else:
-            rough = any(PROTOCOLS[part.protocol].kind == "probe" for part in wanted)
-            progress.line(f"this will take {about(sum(seconds.values()))}{', give or take half' if rough else ''}")
+            for line in in_words(seconds):
+                progress.line(line)
     return plan, seconds
 
 
-def evaluate(plan: Plan, estimates: dict[Part, float], progress: Progress) -> None:
+def evaluate(plan: Plan, estimates: dict[Part, Seconds], progress: Progress) -> None:
     """Evaluate the parts; after each, print its accuracy and what is left, corrected by the parts so far."""
-    spent, expected = 0.0, 0.0
-    for number, (part, seconds) in enumerate(estimates.items(), 1):
+    remaining = Remaining(estimates)
+    for number, part in enumerate(estimates, 1):
         begun = time.perf_counter()
         with progress.step(f"{part.protocol}: {part.representation}") as report:
             plan.evaluate(part, report)
-        spent, expected = spent + time.perf_counter() - begun, expected + seconds
-        left = sum(list(estimates.values())[number:]) * (spent / expected if expected > 0 else 1.0)
+        left = remaining.finished(part, time.perf_counter() - begun)
         then = f"; {about(left)} left" if number < len(estimates) and left >= 1 else ""
         progress.line(f"{part.protocol}, {part.representation}: {headline(plan, part)}{then}")
 

@@ -1,32 +1,46 @@
 """How long the parts of a comparison will take: small samples of the same work, timed and scaled up.
 
-What a logistic regression needs is known only afterwards: its iterations depend on the data and on C. They are taken to be
-`ITERATIONS`, so the estimate may be off by a factor; after each part, what is left is estimated again from the time so far.
+The time of an iteration of a logistic regression is measured. How many a fit needs is known only afterwards, because it
+depends on the data and on C. A fit is expected to need `ITERATIONS`, and cannot need more than its protocol allows. So each
+probe has a bound, which is said too; after each part, what is left is estimated again from the parts of its kind so far. The
+shortest parts come first: they are finished soon, and the probe of the smallest representation is the measure for the others.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from fastcls._sampling.evenly import evenly_spaced
 from fastcls._scoring.numbers import answers_of_scores, measure
 from fastcls.linear import SoftmaxClassifier
 from fastcls.neighbors import NearestNeighbors
 
 from ..protocols import PROTOCOLS, Part, Plan
 from ._estimate import seconds_of
+from ._text import about
 
-#: mean iterations of a fit of the sweeps
-ITERATIONS = 250
+#: iterations of a fit, in the mean over those of clip (HOG features of 3,000 images 124, embeddings in 58 classes about 380,
+#: features of a random convolution about 500; a single one 5 to 1,000)
+ITERATIONS = 300
 _SAMPLE, _QUERIES = 4096, 2048
+#: a protocol is named as one to leave out if it takes longer than this, and longer than all others together
+_LONG = 60.0
 
 
-def estimate_parts(plan: Plan, parts: Sequence[Part]) -> dict[Part, float]:
-    """Return the seconds that each part will take, on this machine, now."""
+@dataclass(frozen=True)
+class Seconds:
+    """The expected duration of a part, and the longest on a machine that is as busy as now."""
+
+    expected: float
+    most: float
+
+
+def estimate_parts(plan: Plan, parts: Sequence[Part]) -> dict[Part, Seconds]:
+    """Return the duration of each part, on this machine, now; the shortest first."""
     found, known, measuring = {}, {}, _measuring(plan)
     for part in parts:
         chosen = PROTOCOLS[part.protocol]
@@ -34,11 +48,62 @@ def estimate_parts(plan: Plan, parts: Sequence[Part]) -> dict[Part, float]:
         # presets that differ only in the vote, or in the number of fits, share the sample
         what = (part.representation, part.protocol if few else chosen.kind, getattr(chosen.preset, "metrics", None))
         if what not in known:
-            known[what] = _few(plan, part) if few else _neighbors(plan, part) if chosen.kind == "knn" else _fit(plan, part)
-        n_fits = _n_fits(part) if chosen.kind == "probe" and not few else 1
+            known[what] = (
+                _few(plan, part) if few else _neighbors(plan, part) if chosen.kind == "knn" else _iteration(plan, part)
+            )
         n_settings = len(chosen.preset.ks) if chosen.kind == "knn" else 1
-        found[part] = plan.n_folds * known[what] * n_fits + (0.0 if few else n_settings * measuring)
-    return found
+        rest = 0.0 if few else n_settings * measuring
+        n_units = _n_iterations(part) if chosen.kind == "probe" and not few else (1.0, 1.0)
+        found[part] = Seconds(*(plan.n_folds * known[what] * n + rest for n in n_units))
+    return dict(sorted(found.items(), key=lambda one: one[1].expected))
+
+
+def in_words(estimates: Mapping[Part, Seconds]) -> list[str]:
+    """Return lines that say how long it takes, in all and by protocol, and what to leave out to be quicker."""
+    by_protocol: dict[str, Seconds] = {}
+    for part, seconds in estimates.items():
+        before = by_protocol.get(part.protocol, Seconds(0.0, 0.0))
+        by_protocol[part.protocol] = Seconds(before.expected + seconds.expected, before.most + seconds.most)
+    total = _sum(by_protocol.values())
+    line = f"this will take {_span(total)}"
+    if len(by_protocol) < 2 or total.expected < 2:
+        return [line]
+    longest = sorted(by_protocol, key=lambda name: -by_protocol[name].expected)
+    lines = [f"{line}: {', '.join(f'{name} {_span(by_protocol[name])}' for name in longest)}"]
+    slow, others = longest[0], _sum(by_protocol[name] for name in longest[1:])
+    if by_protocol[slow].expected > max(_LONG, others.expected):
+        quick = ",".join(name for name in by_protocol if name != slow)
+        lines.append(f"{slow} comes last; without it {about(others.expected)}: --preset {quick}")
+    return lines
+
+
+def _sum(parts: Iterable[Seconds]) -> Seconds:
+    parts = list(parts)
+    return Seconds(sum(one.expected for one in parts), sum(one.most for one in parts))
+
+
+def _span(seconds: Seconds) -> str:
+    expected, most = about(seconds.expected), about(seconds.most).removeprefix("about ")
+    return expected if seconds.most < max(1.5 * seconds.expected, 10.0) else f"{expected} (at most {most})"
+
+
+class Remaining:
+    """What is left of a comparison: estimates, corrected by how long parts of the same kind took."""
+
+    def __init__(self, estimates: Mapping[Part, Seconds]) -> None:
+        self._left = {part: seconds.expected for part, seconds in estimates.items()}
+        self._done: dict[str, tuple[float, float]] = {}  # seconds taken, and expected
+
+    def finished(self, part: Part, seconds: float) -> float:
+        """Note that a part took so long; return the seconds that are left."""
+        kind = PROTOCOLS[part.protocol].kind
+        taken, expected = self._done.get(kind, (0.0, 0.0))
+        self._done[kind] = taken + seconds, expected + self._left.pop(part)
+        return sum(self._factor(PROTOCOLS[one.protocol].kind) * expected for one, expected in self._left.items())
+
+    def _factor(self, kind: str) -> float:
+        taken, expected = self._done.get(kind, (0.0, 0.0))
+        return taken / expected if expected > 0 else 1.0
 
 
 def _measuring(plan: Plan) -> float:
@@ -50,10 +115,10 @@ def _measuring(plan: Plan) -> float:
 
 
 def _rows(plan: Plan, part: Part, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced training rows of a part, in random order, and their classes."""
+    """Random training rows of a part, and their classes (evenly spaced ones may all have the same class)."""
     X, y = plan.training_rows(part)
-    at = np.random.default_rng(0).permutation(evenly_spaced(len(X), n))
-    return X[np.sort(at)], y[np.sort(at)]
+    at = np.sort(np.random.default_rng(0).permutation(len(X))[:n])
+    return X[at], y[at]
 
 
 def _neighbors(plan: Plan, part: Part) -> float:
@@ -69,8 +134,8 @@ def _neighbors(plan: Plan, part: Part) -> float:
     return prepared + seconds_of(lambda n: search.kneighbors(queries[:n]), max(1, n_test), len(queries))
 
 
-def _fit(plan: Plan, part: Part) -> float:
-    """One fit of `ITERATIONS` iterations on all training rows."""
+def _iteration(plan: Plan, part: Part) -> float:
+    """One iteration of a logistic regression on all training rows."""
     X, y = _rows(plan, part, _SAMPLE)
 
     def fit(n_iterations: int) -> None:
@@ -78,15 +143,18 @@ def _fit(plan: Plan, part: Part) -> float:
             warnings.simplefilter("ignore")  # so few iterations need not converge
             SoftmaxClassifier(C=1.0, solver="lbfgs", scale=False, max_iter=n_iterations, tol=0.0, random_state=0).fit(X, y)
 
-    return seconds_of(fit, ITERATIONS, 16) * plan.n_train / len(X)
+    n = 100
+    return seconds_of(fit, n, 16) / n * plan.n_train / len(X)
 
 
-def _n_fits(part: Part) -> float:
-    """Fits of a linear probe; epochs of AdamW count as iterations."""
+def _n_iterations(part: Part) -> tuple[float, float]:
+    """Iterations of all fits of a linear probe: as many as expected, and as many as the protocol allows at most."""
     preset = PROTOCOLS[part.protocol].preset
     if preset.adamw is not None:
-        return 4 * preset.adamw.epochs / ITERATIONS  # small matrix products, by rows
-    return 15 if preset.halving else len(preset.exponents) + 1 if preset.exponents else 1
+        return (4.0 * preset.adamw.epochs,) * 2  # an epoch in small matrix products, by rows
+    n_fits = 15 if preset.halving else len(preset.exponents)
+    allowed = n_fits * preset.max_iter + preset.last_max_iter
+    return min((n_fits + 1) * ITERATIONS, allowed), float(allowed)
 
 
 def _few(plan: Plan, part: Part) -> float:

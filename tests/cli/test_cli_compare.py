@@ -15,7 +15,7 @@ from fastcls._storage import safetensors
 from fastcls._validation.types import BFLOAT16, narrowed
 from fastcls.cli import _compare, _results
 from fastcls.cli._compare_options import parse_n_per_class
-from fastcls.cli._estimate_compare import estimate_parts
+from fastcls.cli._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from fastcls.cli.report import _comparison
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -31,7 +31,7 @@ def quick(here, monkeypatch):
     """No estimate and no figures, which tests of their own have, and few resamples."""
     for module in (numbers, pairs):
         monkeypatch.setattr(module, "resamples", lambda n_rows, n=0: intervals.resamples(n_rows, 40))
-    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, 1.0))
+    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, Seconds(1.0, 1.0)))
     monkeypatch.setattr(_comparison, "figures", lambda results: [])
 
 
@@ -280,8 +280,42 @@ def test_the_estimate_has_a_time_for_every_kind_of_part(files):
     names = ["dino", "uni-probe", "mteb-probe", "uni-few-shot", "mteb-v1-knn", "clip-benchmark-probe"]
     plan = protocols.Plan(rows, Y, presets=names, n_per_class=[1], n_tries=2)
     found = estimate_parts(plan, plan.parts)
-    assert list(found) == plan.parts
-    assert all(0 < seconds < 60 for seconds in found.values())
+    assert set(found) == set(plan.parts)
+    assert all(0 < seconds.expected <= seconds.most < 600 for seconds in found.values())
+    assert list(found) == sorted(found, key=lambda part: found[part].expected)
+    bounded = {part.protocol for part, seconds in found.items() if seconds.most > seconds.expected}
+    assert bounded == {"uni-probe"}  # only its fits may need more iterations than expected
+
+
+def parts_of(**seconds):
+    """{Part: Seconds} of parts named protocol__representation."""
+    return {
+        protocols.Part(name, protocol.replace("_", "-"), ""): Seconds(*given)
+        for (protocol, name), given in ((key.split("__"), given) for key, given in seconds.items())
+    }
+
+
+def test_what_takes_long_is_named_with_its_bound_and_with_what_is_left_without_it():
+    found = parts_of(dino__a=(20, 20), dino__b=(22, 22), clip_probe__a=(200, 500), clip_probe__b=(400, 1000))
+    assert in_words(found) == [
+        "this will take about 11 min (at most 26 min): clip-probe about 10 min (at most 25 min), dino about 40 s",
+        "clip-probe comes last; without it about 40 s: --preset dino",
+    ]
+    assert in_words(parts_of(dino__a=(20, 20), dino__b=(22, 22))) == ["this will take about 40 s"]
+    assert in_words(parts_of(dino__a=(10, 10), clip_probe__a=(20, 50))) == [
+        "this will take about 30 s (at most 60 s): clip-probe about 20 s (at most 50 s), dino about 10 s"
+    ]
+    assert in_words(parts_of(dino__a=(0.2, 0.2), clip_probe__a=(0.3, 2))) == ["this will take about 1 s"]
+
+
+def test_what_is_left_is_corrected_by_parts_of_the_same_kind():
+    found = parts_of(dino__a=(1, 1), dino__b=(2, 2), clip_probe__a=(10, 50), uni_probe__b=(30, 90))
+    one, two, three, four = found
+    remaining = Remaining(found)
+    assert remaining.finished(one, 3.0) == 3 * 2 + 40  # a search that takes three times as long says nothing of a probe
+    assert remaining.finished(two, 3.0) == 40
+    assert remaining.finished(three, 5.0) == 15
+    assert remaining.finished(four, 1.0) == 0
 
 
 def test_numbers_per_class_are_numbers_or_shares():

@@ -62,7 +62,7 @@ def test_the_command_that_compares_prints_what_it_says(own_data, monkeypatch):
     from fastcls.cli.report import _comparison
 
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, 1.0))
+    monkeypatch.setattr(_compare, "estimate_parts", lambda plan, parts: dict.fromkeys(parts, _compare.Seconds(1.0, 1.0)))
     monkeypatch.setattr(_comparison, "write_comparison", lambda results, path: path.write_text("not drawn"))
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(next(code for code in PYTHON if title(code) == "compare("), "README.md", "exec"), {})
