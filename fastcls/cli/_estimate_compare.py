@@ -2,8 +2,8 @@
 
 The time of an iteration of a logistic regression is measured. How many a fit needs is known only afterwards, because it
 depends on the data and on C. A fit is expected to need `ITERATIONS`, and cannot need more than its protocol allows. So each
-probe has a bound, which is said too; after each part, what is left is estimated again from the parts of its kind so far. The
-shortest parts come first: they are finished soon, and the probe of the smallest representation is the measure for the others.
+probe has a bound, which is said too. After each part, what is left is estimated again from the parts of its kind so far.
+Short parts come first: they are finished soon, and the probe of the smallest representation is the measure for the others.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS`, 
 name the source of each constant. Only facts were taken from these projects, no code.
 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
-the probe on a few rows of each class, ``_multilabel.py`` k-NN and probe of several labels per row; ``_evaluated.py`` has
-their answers before they are measured. ``_draws.py`` draws rows as the published scripts do; ``_logistic.py``
-(scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is the course's assignment. ``_shards.py``
-handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the checks.
+the probe on a few rows of each class. Several labels per row: ``_multilabel.py`` has k-NN and MTEB's probe,
+``_label_probe.py`` the probe on all rows. ``_evaluated.py`` has answers before they are measured. ``_draws.py`` draws rows
+as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
+the course's assignment. ``_shards.py`` handles rows given in parts, ``_nearest.py`` finds their neighbours;
+``_validation.py`` has the checks.
 
 ``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``; ``_parts.py``
 stores what is finished, and ``_comparison.py`` puts the parts together: tables, paired tests, agreement.

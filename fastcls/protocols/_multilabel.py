@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ _Classifier = Callable[[np.ndarray, np.ndarray], LabelAnswers]
 
 
 @dataclass(frozen=True)
-class _Labels:
+class Labels:
     """Labels of the training rows, uint8 (n_rows, n_labels); of the test rows, bool, in the columns `kept` that some has."""
 
     train: np.ndarray
@@ -60,11 +60,11 @@ def neighbors_of_labels(
 ) -> ResultTable:
     """`knn_eval` with several labels per row."""
     names = [*(name for name, one in KNN_PRESETS.items() if one.per_class is None), *MULTILABEL_PRESETS]
-    _check_preset(preset, names)
-    labels, n_threads = _checked_labels(y, y_test), threads.effective(n_jobs)
+    check_label_preset(preset, names)
+    labels, n_threads = checked_labels(y, y_test), threads.effective(n_jobs)
     if preset in MULTILABEL_PRESETS:
         few = MULTILABEL_PRESETS[preset]
-        checked = _checked_test(test, labels, "l2")
+        checked = checked_label_test(test, labels, "l2")
         queries = Rows.of(checked)
 
         def answer(rows: np.ndarray, own: np.ndarray) -> LabelAnswers:
@@ -78,11 +78,11 @@ def neighbors_of_labels(
             few, f"k-NN by the protocol of {few.name}", settings, train, labels, checked, random_state, answer, progress
         )
     chosen = KNN_PRESETS[preset]
-    checked = _checked_test(test, labels, chosen.metrics[0])
+    checked = checked_label_test(test, labels, chosen.metrics[0])
     ks = check_preset_ks(chosen.ks, len(labels.train), chosen.name)
     S, indices = nearest_by_preset(chosen, train, len(labels.train), checked, int(ks[-1]), n_threads, progress)
     lines = [({"k": k}, _numbers_of_votes(chosen, S[:, :k], indices[:, :k], labels)) for k in ks.tolist()]
-    return _table(f"k-NN by the protocol of {chosen.name}", settings_of(chosen), lines, labels)
+    return label_table(f"k-NN by the protocol of {chosen.name}", settings_of(chosen), lines, labels)
 
 
 def probe_of_labels(
@@ -96,10 +96,9 @@ def probe_of_labels(
     n_jobs: int | None,
     progress: Progress | None,
 ) -> ResultTable:
-    """`linear_probe` with several labels per row: one logistic regression a label."""
-    _check_preset(preset, MULTILABEL_PRESETS, "; for a probe on all rows, use scikit-learn's OneVsRestClassifier")
-    chosen, labels, n_stopped = MULTILABEL_PRESETS[preset], _checked_labels(y, y_test), 0
-    checked = _checked_test(test, labels, "l2")
+    """`linear_probe` by MTEB's protocol with several labels per row: one logistic regression a label, on a few rows."""
+    chosen, labels, n_stopped = MULTILABEL_PRESETS[preset], checked_labels(y, y_test), 0
+    checked = checked_label_test(test, labels, "l2")
 
     def answer(rows: np.ndarray, own: np.ndarray) -> LabelAnswers:
         nonlocal n_stopped
@@ -127,7 +126,7 @@ def probe_of_labels(
     return table
 
 
-def _check_preset(preset: Any, own: Iterable[str], also: str = "") -> None:
+def check_label_preset(preset: Any, own: Iterable[str], also: str = "") -> None:
     if isinstance(preset, str) and preset in {*KNN_PRESETS, *PROBE_PRESETS} - {*own}:
         raise InputError(
             f"preset={preset!r} is for one label per row, and y has several: choose one of: {', '.join(own)}{also}"
@@ -135,7 +134,7 @@ def _check_preset(preset: Any, own: Iterable[str], also: str = "") -> None:
     one_of("preset", preset, own, also=also)
 
 
-def _checked_labels(y: Any, y_test: Any) -> _Labels:
+def checked_labels(y: Any, y_test: Any) -> Labels:
     (labels, _), (truth, _) = check_label_matrix(y), check_label_matrix(y_test, name="y_test")
     if truth.shape[1] != labels.shape[1]:
         raise InputError(
@@ -148,10 +147,10 @@ def _checked_labels(y: Any, y_test: Any) -> _Labels:
             f"the test rows have {counted(len(kept), 'label')} in all; wanted two or more: evaluate a single label as two "
             "classes, with y[:, column]"
         )
-    return _Labels(labels, truth[:, kept].view(bool), kept)
+    return Labels(labels, truth[:, kept].view(bool), kept)
 
 
-def _checked_test(test: Any, labels: _Labels, metric: str) -> CheckedRows:
+def checked_label_test(test: Any, labels: Labels, metric: str) -> CheckedRows:
     checked = check_rows(test, "test")
     check_magnitude(checked.rows, "test", metric)
     if len(checked.rows) != len(labels.test):
@@ -162,7 +161,7 @@ def _checked_test(test: Any, labels: _Labels, metric: str) -> CheckedRows:
     return checked
 
 
-def _numbers_of_votes(chosen: KNNPreset, S: np.ndarray, indices: np.ndarray, labels: _Labels) -> Numbers:
+def _numbers_of_votes(chosen: KNNPreset, S: np.ndarray, indices: np.ndarray, labels: Labels) -> Numbers:
     metric, weights = chosen.metrics[0], None
     if chosen.weights != "uniform":
         weights = weights_of(METRICS[metric].to_distance(S.copy()), chosen.weights, chosen.temperature or 1.0, metric)
@@ -176,7 +175,7 @@ def _by_draws(
     title: str,
     settings: dict[str, Any],
     train: Any,
-    labels: _Labels,
+    labels: Labels,
     test: CheckedRows,
     random_state: RandomState,
     answer: _Classifier,
@@ -201,11 +200,11 @@ def _by_draws(
     numbers = measure_labels(labels.test, [*([one] for one in found), found])
     lines = [({"experiment": name}, one) for name, one in zip([*range(1, len(found) + 1), "mean"], numbers, strict=True)]
     constants = {"name": chosen.name, "source": chosen.source, **settings, "per_label": chosen.per_label}
-    return _table(title, {**constants, "n_draws": chosen.n_draws, "seed": seed}, lines, labels)
+    return label_table(title, {**constants, "n_draws": chosen.n_draws, "seed": seed}, lines, labels)
 
 
-def _table(
-    title: str, settings: dict[str, Any], lines: list[tuple[dict[str, Any], Numbers]], labels: _Labels
+def label_table(
+    title: str, settings: dict[str, Any], lines: Sequence[tuple[Mapping[str, Any], Numbers | None]], labels: Labels
 ) -> ResultTable:
     title = f"{title}: {len(labels.train):,} training, {counted(len(labels.test), 'test row')}, several labels per row"
     table = ResultTable.of_numbers(title, settings, lines, labels.kept)

@@ -305,3 +305,7 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
         ),
     )
 }
+
+#: presets of `PROBE_PRESETS` that also have several labels per row: one logistic regression a label, and the C of the best
+#: micro average precision on the validation rows (src/torchgeo_bench/main.py, evaluate_logistic, multi_label)
+LABEL_PROBES = ("torchgeo-bench",)

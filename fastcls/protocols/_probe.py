@@ -30,8 +30,8 @@ from ..datasets import train_validation_split
 from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
+from ._label_probe import evaluate_label_probe
 from ._logistic import FittedLogistic
-from ._multilabel import probe_of_labels
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
 from ._validation import check_pair, check_preset, check_shards, check_validation, has_several_labels, published_seed
@@ -92,8 +92,10 @@ def linear_probe(
         "mteb-multilabel", for several labels per row only: as "mteb", one logistic regression for each label, on rows drawn
         until each label has 8 (embeddings-benchmark/mteb 2.x, mteb/abstasks/multilabel_classification.py, with the
         MultiOutputClassifier(LogisticRegression()) of its audio tasks). See `knn_eval` for the names of the scores; lrap
-        ranks the probabilities. (To train one probe on all rows, wrap `SoftmaxClassifier` in scikit-learn's
-        OneVsRestClassifier.)
+        ranks the probabilities.
+        "torchgeo-bench" takes several labels per row, too: one logistic regression for each label, on all rows, and for all
+        labels the C of the best micro average precision on the validation rows (a random fifth if none are given).
+        (For a model to keep, wrap `SoftmaxClassifier` in scikit-learn's OneVsRestClassifier.)
     validation : (rows, labels), optional
         Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
     temperature_scaling : bool
@@ -127,10 +129,19 @@ def linear_probe(
         If the last fit stops before it meets its tolerance.
     """
     if has_several_labels(y, test):
-        if validation is not None or temperature_scaling:
-            raise InputError("validation and temperature_scaling are for one label per row, and y has several: omit them")
-        return probe_of_labels(
-            train, y, test, y_test, preset=preset, random_state=random_state, n_jobs=n_jobs, progress=progress
+        if temperature_scaling:
+            raise InputError("temperature_scaling is for one label per row, and y has several: omit it")
+        return evaluate_label_probe(
+            train,
+            y,
+            test,
+            y_test,
+            preset=preset,
+            validation=validation,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            progress=progress,
+            verbose=verbose,
         )
     return evaluate_probe(
         train,

@@ -10,6 +10,7 @@ from _embeddings import unit
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, label_ranking_average_precision_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
@@ -258,3 +259,19 @@ def label_tables_and_scores(evaluate, rows, seed=None):
     table = evaluate(*rows, preset="mteb-multilabel", random_state=seed)
     wanted = np.array(list(mteb_label_scores(*rows, theirs, 42 if seed is None else seed)))
     return table, np.array([table[name] for name in LABEL_SCORES]).T, wanted
+
+
+def probe_of_labels(train, Y, held, Y_held, test, exponents):
+    """torchgeo-bench with several labels: ({C: micro average precision on the held-out rows}, probabilities for `test`)."""
+
+    def shares(X, labels, C, queries):
+        with threadpool_limits(1):
+            model = OneVsRestClassifier(LogisticRegression(C=C, max_iter=4000, tol=1e-7)).fit(X, labels)
+        return model.predict_proba(queries)
+
+    found = {
+        10.0**exponent: average_precision_score(Y_held, shares(train, Y, 10.0**exponent, held), average="micro")
+        for exponent in exponents
+    }
+    best = min(C for C in found if found[C] == max(found.values()))
+    return found, shares(np.concatenate([train, held]), np.concatenate([Y, Y_held]), best, test)

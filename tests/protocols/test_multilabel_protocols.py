@@ -20,7 +20,7 @@ import fastcls
 from fastcls._scoring.intervals import percentiles, resamples, wilson_interval
 from fastcls._scoring.label_numbers import LABEL_NUMBERS, LabelAnswers, measure_labels, ranking_precision
 from fastcls._validation.errors import InputError
-from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, few_shot, knn_eval, linear_probe
+from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import mteb_label_draws
 
 
@@ -110,6 +110,28 @@ def test_parts_give_the_numbers_of_the_whole(preset):
     assert calls
 
 
+def test_a_label_that_all_rows_or_none_have_is_predicted_as_such(monkeypatch):
+    few = replace(PROBE_PRESETS["torchgeo-bench"], exponents=(-1.0, 0.0), last_max_iter=3)
+    monkeypatch.setitem(PROBE_PRESETS, "torchgeo-bench", few)
+    train, Y, test, truth = several(n=300, n_test=80)
+    Y[:, 1], Y[:, 3] = 0, 1
+    calls = []
+    table = linear_probe(
+        iter(np.split(train, [100])),
+        Y,
+        test,
+        truth,
+        preset="torchgeo-bench",
+        random_state=1,
+        progress=lambda *done: calls.append(done),
+    )
+    (line,) = [one for one, row in zip(table.per_class, table, strict=True) if row["subset_accuracy"] is not None]
+    assert line[1][0] == 0.0  # no row with the label is found
+    assert line[3][0] == 1.0
+    assert calls == [(1, 2), (2, 2)]
+    assert "4 of 6 fits stopped after 3 iterations" in table.settings["note"]
+
+
 # numbers ---------------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +212,7 @@ REFUSED = {
         linear_probe,
         (TRAIN, LABELS, TEST, TRUTH),
         {"preset": "dinov2"},
-        "one of: mteb-multilabel; .*OneVsRest",
+        "one of: mteb-multilabel, torchgeo-bench; .*OneVsRest",
     ),
     "an unknown preset": (knn_eval, (TRAIN, LABELS, TEST, TRUTH), {"preset": "mteb-3"}, "is unknown; .*mteb-multilabel"),
     "another order": (knn_eval, (TRAIN, TEST, LABELS[:, 0], TRUTH), {"preset": "dino"}, "the order is train, y, test"),
@@ -205,7 +227,37 @@ REFUSED = {
     "too few drawn": (knn_eval, (TRAIN[:4], LABELS[:4] | 1, TEST, TRUTH), {}, "needs at least 5 training rows"),
     "a label of all": (linear_probe, (TRAIN, ALL_HAVE, TEST, TRUTH), {}, "have the label in column 2 of y, so no probe"),
     "a label of none": (linear_probe, (TRAIN, 1 - ALL_HAVE, TEST, TRUTH), {}, "lack the label in column 2 of y"),
-    "validation": (linear_probe, (TRAIN, LABELS, TEST, TRUTH), {"validation": (TEST, TRUTH)}, "for one label per row"),
+    "validation": (
+        linear_probe,
+        (TRAIN, LABELS, TEST, TRUTH),
+        {"validation": (TEST, TRUTH)},
+        "chooses nothing on validation",
+    ),
+    "a temperature": (linear_probe, (TRAIN, LABELS, TEST, TRUTH), {"temperature_scaling": True}, "for one label per row"),
+    "validation columns": (
+        linear_probe,
+        (TRAIN, LABELS, TEST, TRUTH),
+        {"preset": "torchgeo-bench", "validation": (TEST, TRUTH[:, :4])},
+        "y_validation has 4 columns",
+    ),
+    "validation width": (
+        linear_probe,
+        (TRAIN, LABELS, TEST, TRUTH),
+        {"preset": "torchgeo-bench", "validation": (TEST[:, :3], TRUTH)},
+        "features",
+    ),
+    "validation type": (
+        linear_probe,
+        (TRAIN, LABELS, TEST, TRUTH),
+        {"preset": "torchgeo-bench", "validation": (TEST.astype(np.float64), TRUTH)},
+        "validation is float64",
+    ),
+    "validation without labels": (
+        linear_probe,
+        (TRAIN, LABELS, TEST, TRUTH),
+        {"preset": "torchgeo-bench", "validation": (TEST, 0 * TRUTH)},
+        "no validation row has any label",
+    ),
     "another width": (knn_eval, (TRAIN, LABELS, TEST[:, :3], TRUTH), {}, "features"),
     "another width for a probe": (linear_probe, (TRAIN, LABELS, TEST[:, :3], TRUTH), {}, "features"),
 }

@@ -21,12 +21,14 @@ from _plain_protocols import (
     mteb_v1_draws,
     plain_adamw,
     prepared,
+    probe_of_labels,
     probed,
     reference,
     torch_split,
     torch_tries,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
 from fastcls import datasets
@@ -292,10 +294,9 @@ def test_accuracies_after_a_few_rows_are_those_of_a_plain_version(preset, classi
 # several labels per row --------------------------------------------------------------------------------------------------
 
 
-@BOTH
-@pytest.mark.parametrize("evaluate", [knn_eval, linear_probe])
-def test_scores_of_several_labels_are_those_of_plain_scikit_learn(evaluate, name, rows):
-    train, y, test, y_test = rows(150, 2000)
+def labelled(name, rows, n_test=150, n_train=2000):
+    """(train, Y, test, truth) with four labels."""
+    train, y, test, y_test = rows(n_test, n_train)
     if name == "mnist":  # even, above four, prime, with a hole
         Y, truth = (
             np.stack([one % 2 == 0, one > 4, np.isin(one, [2, 3, 5, 7]), np.isin(one, [0, 6, 8, 9])], axis=1)
@@ -312,6 +313,41 @@ def test_scores_of_several_labels_are_those_of_plain_scikit_learn(evaluate, name
         )
         # in unit length the probes predict no label at all
         train, test = (part.astype(np.float32) * np.float32(15.0) for part in (train, test))
-    _, got, wanted = label_tables_and_scores(evaluate, (train, Y.astype(np.int64), test, truth.astype(np.int64)))
+    return train, Y.astype(np.int64), test, truth.astype(np.int64)
+
+
+@BOTH
+@pytest.mark.parametrize("evaluate", [knn_eval, linear_probe])
+def test_scores_of_several_labels_are_those_of_plain_scikit_learn(evaluate, name, rows):
+    _, got, wanted = label_tables_and_scores(evaluate, labelled(name, rows))
     np.testing.assert_allclose(got[:-1], wanted, rtol=1e-12)
     assert wanted.std(axis=0).min() > 0  # the draws differ
+
+
+@BOTH
+@pytest.mark.parametrize("given", [True, False])
+def test_probe_of_several_labels_is_that_of_scikit_learn(given, name, rows, monkeypatch):
+    chosen = PROBE_PRESETS["torchgeo-bench"]
+    few_C = replace(chosen, exponents=(-2.0, -1.0, 0.0, 1.0), tol=1e-7)
+    monkeypatch.setitem(PROBE_PRESETS, "torchgeo-bench", few_C)
+    train, Y, test, truth = labelled(name, rows, n_train=700)
+    train, test = train[:, ::8], test[:, ::8]
+    if given:
+        table = linear_probe(train[200:], Y[200:], test, truth, preset="torchgeo-bench", validation=(train[:200], Y[:200]))
+        kept, held = np.arange(200, 700), np.arange(200)
+    else:
+        table = linear_probe(train, Y, test, truth, preset="torchgeo-bench", random_state=0)
+        kept, held = datasets.train_validation_split(np.zeros(700, int), validation_size=0.2, random_state=0)
+        assert table.settings["seed"] == 0
+    wide, queries = train.astype(np.float64), test.astype(np.float64)
+    found, shares = probe_of_labels(wide[kept], Y[kept], wide[held], Y[held], queries, few_C.exponents)
+    np.testing.assert_allclose(table["validation"], list(found.values()), atol=2e-4)
+    assert table["C"] == list(found)
+    assert found[table.settings["C"]] == max(found.values())
+    (line,) = [row for row in table if row["subset_accuracy"] is not None]
+    assert line["C"] == table.settings["C"]
+    for way in ("micro", "macro"):
+        wanted = average_precision_score(truth, shares, average=way)
+        assert line[f"{way}_average_precision"] == pytest.approx(wanted, abs=2e-4)
+    assert abs(line["subset_accuracy"] - np.mean(((shares > 0.5) == truth).all(axis=1))) <= 1.01 / len(truth)
+    assert 0.25 < line["micro_average_precision"] < 0.999
