@@ -57,6 +57,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[dict[str, Any]
             )
             kept = there if options.out is not None else "nothing was kept: with --out DIR, a second run would continue"
             raise KeyboardInterrupt(f"interrupted; {kept}") from None
+        for note in plan.notes():
+            progress.note(note)
         comparison = plan.comparison()
         with progress.step("computing the checksums of the data") as report:
             sums = {name: checksums(portions(name, options, data, plan), report) for name in data.rows}

@@ -20,7 +20,7 @@ from fastcls._validation.messages import counted, kind, quoted, quoted_list
 from fastcls._validation.rows import check_rows
 from fastcls._validation.types import name_of
 from fastcls._version import __version__
-from fastcls.model_selection import check_folds, check_test, make_folds
+from fastcls.model_selection import advice_at_end, check_folds, check_test, make_folds
 
 from ..datasets import train_validation_split
 from ._comparison import Comparison, Line, compared, summarized
@@ -333,7 +333,24 @@ class Plan:
             f"{counted(len(self.classes), 'class')}"
         )
         facts = {name: self.facts(name) for name in self._rows}
-        return summarized(found, facts, self.truth, self.classes, self.test_rows, self.settings(), title, tuple(self.reused))
+        notes = self.notes()
+        settings = {**self.settings(), **({"note": "; ".join(notes)} if notes else {})}
+        return summarized(found, facts, self.truth, self.classes, self.test_rows, settings, title, tuple(self.reused))
+
+    def notes(self) -> list[str]:
+        """What to know of the evaluated parts: a probe that chose an end of its protocol's grid."""
+        found = []
+        for part in filter(self.is_done, self.parts):
+            chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
+            name = next((one for one in ("C", "weight_decay") if one in line.setting), None)
+            if chosen.kind != "probe" or name is None or not chosen.preset.exponents:
+                continue
+            grid = [10.0**exponent for exponent in chosen.preset.exponents]
+            values = line.setting[name] if isinstance(line.setting[name], list) else [line.setting[name]]
+            accuracy = line.numbers.values["top1"][0]
+            advice = (advice_at_end(name, one, grid, accuracy, grid="those that the protocol tries") for one in values)
+            found += [f"{part.protocol}, {part.representation}: {one}" for one in dict.fromkeys(advice) if one is not None]
+        return found
 
     def settings(self) -> dict[str, Any]:
         """What decided the results of all representations."""

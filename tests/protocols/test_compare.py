@@ -370,3 +370,15 @@ def test_lists_half_floats_and_text_labels_are_taken():
     compared = compare({"a": ROWS["sharp"].astype(np.float16), "b": ROWS["dull"].tolist()}, list(map(str, Y)), presets=KNN)
     assert compared.table["bytes_per_row"] == [12, 40]
     assert str(compared).count("torchgeo-bench") == 3
+
+
+def test_a_probe_that_chooses_an_end_of_its_grid_says_so():
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 3
+    good = rng.standard_normal((600, 12)) + np.eye(3, 12)[y]
+    found = compare({"good": good, "huge": 1e5 * good}, y, presets="clip-probe")
+    (note,) = found.settings["note"].split("; clip-probe")
+    assert note.startswith("clip-probe, huge: the best C, 1e-06, is the smallest of those that the protocol tries")
+    assert "note" not in compare({"good": good, "huge": 1e5 * good}, y, presets="uni-probe").settings
+    folds = compare({"good": good, "huge": 1e5 * good}, y, presets="clip-probe", cv=2)
+    assert folds.settings["note"].count("huge: the best C, 1e-06") == 1
