@@ -85,6 +85,28 @@ def test_every_preset_is_here():
     assert {preset for preset, _ in FEW_SHOTS} == set(FEW_SHOT_PRESETS)
 
 
+def test_constants_of_probes_are_as_published():
+    grids = {
+        "clip": (-6, 6, 97),
+        "dinov2": (-6, 5, 45),
+        "dinov3": (-6, 5, 45),
+        "torchgeo-bench": (-6, 4, 40),
+        "clip-benchmark": (-6, 2, 97),
+    }
+    for name, preset in PROBE_PRESETS.items():
+        np.testing.assert_allclose(preset.exponents, np.linspace(*grids[name]) if name in grids else [], atol=1e-12)
+        iterations = {"mteb": (100, 100), "torchgeo-bench": (2000, 4000)}.get(name, (1000, 1000))
+        assert (preset.max_iter, preset.last_max_iter) == iterations
+        assert (preset.per_class, preset.n_draws) == ((8, 10) if name == "mteb" else (None, None))
+        assert preset.seed == {"dinov2": 0, "dinov3": 0, "mteb": 42, "clip-benchmark": 0}.get(name)
+        assert preset.halving == name.startswith("clip")
+    assert PROBE_PRESETS["mteb"].C == LogisticRegression().C
+    assert {PROBE_PRESETS[name].tol for name in ("clip", "uni", "mteb")} == {LogisticRegression().tol}
+    assert PROBE_PRESETS["torchgeo-bench"].tol == 1e-6
+    adamw = PROBE_PRESETS["clip-benchmark"].adamw
+    assert (adamw.learning_rate, adamw.epochs, adamw.batch_size) == (0.1, 10, 64)
+
+
 # k-NN --------------------------------------------------------------------------------------------------------------------
 
 
@@ -139,17 +161,17 @@ def test_probes_are_those_of_scikit_learn(preset, few, monkeypatch):
     if preset == "uni":
         assert train.shape[1] * (codes.max() + 1) / 100 == C
         return
-    if chosen.split == "stratified":  # no size is published
+    if preset in ("dinov2", "dinov3"):
+        kept, held = torch_split(preset, codes)
+    else:  # no size is published
         kept, held = datasets.train_validation_split(codes, validation_size=0.2, random_state=0)
-    else:
-        kept, held = torch_split(chosen.split, codes)
     found = dict(zip(table["C"], table["validation"], strict=True))
     for tried, accuracy in found.items():
         if tried <= 100:
             wanted = logistic(wide[kept], codes[kept], tried).score(wide[held], codes[held])
             assert abs(accuracy - wanted) <= 1.01 / len(held), tried
     assert min(one for one in found if found[one] == max(found.values())) == C
-    if chosen.halving:
+    if preset == "clip":
         by_place = {int(np.argmin(np.abs(np.log10(one) - exponents))): accuracy for one, accuracy in found.items()}
         assert halved(by_place.get) == (set(by_place), min(at for at in by_place if np.isclose(10 ** exponents[at], C)))
 
