@@ -59,8 +59,8 @@ Labels = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|NAME",
-        help="File with the labels (.npy, .npz, .csv, .parquet, .safetensors or .txt), or the name of the array of DATA "
-        "that has them.",
+        help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt), or the name of the array or "
+        "column of DATA that has them.",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]
@@ -234,7 +234,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Labels of the rows: .npy, .npz, .csv, .parquet, .safetensors or .txt (default: those of the DATA).",
+            help="Labels of the rows: .npy, .npz, .csv, .parquet, .h5, .safetensors or .txt (default: those of DATA).",
         ),
     ] = None,
     test: Annotated[

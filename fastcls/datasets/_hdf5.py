@@ -6,7 +6,8 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,20 @@ import numpy as np
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
-from fastcls.datasets._assemble import assemble_named
+from fastcls.datasets._assemble import array_names, assemble_named
 from fastcls.datasets._common import existing_path, file_size, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._stored import read_whole
 
-_SUFFIXES = (".h5", ".hdf5", ".hdf")
+SUFFIXES = (".h5", ".hdf5", ".hdf")
 _MOST_DATASETS = 1000
+_MOST_DEPTH = 8
 _MAX_TEXT_BYTES = 1 << 28
 
 
 def is_hdf5(path: Path) -> bool:
     """Tell whether `path` is an HDF5 file."""
-    return path.is_file() and path.suffix.lower() in _SUFFIXES
+    return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
 @noting
@@ -37,7 +39,8 @@ def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     ----------
     path : path
         Datasets ``X, y[, X_test, y_test]``, or with the other names that ``load_npz`` knows, at the root or in groups
-        (``train/features``). Attributes ``class_names`` and ``image_shape`` of the root are used.
+        (``train/features``), or all in one group (``resnet50/features``). Attributes ``class_names`` and ``image_shape`` of
+        the root are used.
     labels : path, name or array-like, optional
         The name of the dataset with the labels, or labels from elsewhere.
 
@@ -52,6 +55,27 @@ def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         rows are not finite; the file is damaged; or h5py is not installed.
     """
     file = existing_path(path, wanted="an HDF5 file")
+    with _opened(file) as (dimensions, read, attributes):
+        short = _in_one_group(dimensions, labels)
+        return assemble_named(
+            {key: dimensions[name] for key, name in short.items()},
+            file,
+            lambda key: read(short[key]),
+            labels=labels,
+            kind="datasets",
+            **attributes,
+        )
+
+
+@contextmanager
+def named_datasets(file: Path) -> Iterator[tuple[Mapping[str, int], Callable[[str], np.ndarray]]]:
+    """The numbers of dimensions of the datasets in a file, by their names, and the function that reads one of them."""
+    with _opened(file) as (dimensions, read, _):
+        yield dimensions, read
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[dict[str, int], Callable[[str], np.ndarray], dict[str, Any]]]:
     try:
         import h5py
     except ImportError:
@@ -60,34 +84,47 @@ def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     with contextlib.ExitStack() as stack:
         try:
             opened = stack.enter_context(h5py.File(file, "r"))
-            found = dict(_datasets(h5py, opened))
+            found = dict(itertools.islice(_datasets(h5py, opened, set()), _MOST_DATASETS))
             attributes = {name: opened.attrs[name] for name in ("class_names", "image_shape") if name in opened.attrs}
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise _damaged(file, error) from None
-        return assemble_named(
-            {name: found[name].ndim for name in sorted(found)},
-            file,
-            lambda name: _values(h5py, file, found[name]),
-            labels=labels,
-            kind="datasets",
-            **attributes,
-        )
+        dimensions = {name: found[name].ndim for name in sorted(found)}
+        yield dimensions, lambda name: _values(h5py, file, found[name]), attributes
+
+
+def _in_one_group(there: Mapping[str, int], labels: Any) -> dict[str, str]:
+    """Names by which datasets are known -> their own: without the group, if all are in one, or if `labels` names one of it.
+
+    ``train`` and ``test`` stay, because they name the part.
+    """
+    group = os.path.dirname(labels) if isinstance(labels, str) and labels in there else os.path.commonpath(there or [""])
+    group = os.path.dirname(group) if group in there else group
+    inside = {name.removeprefix(f"{group}/"): name for name in there if name.startswith(f"{group}/")}
+    if not group or array_names(there).X is not None or array_names(inside).X is None:
+        return {name: name for name in there}
+    return {name if name == labels else key: name for key, name in inside.items()}
 
 
 def _damaged(file: Path, error: BaseException) -> InputError:
     return InputError(f"{quoted(file)} cannot be read ({reason(error)}): it is no HDF5 file, or damaged; write it again")
 
 
-def _datasets(h5py: Any, group: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """The datasets at the root and in groups of one level; links to other places are not followed."""
+def _datasets(h5py: Any, group: Any, seen: set[int], path: str = "") -> Iterator[tuple[str, Any]]:
+    """The datasets at the root and in groups; links to other places, and to a group that was read, are not followed."""
+    seen.add(h5py.h5o.get_info(group.id).addr)
     for name in itertools.islice(group, _MOST_DATASETS):
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             continue
         item = group[name]
         if isinstance(item, h5py.Dataset):
             yield f"{path}{name}", item
-        elif isinstance(item, h5py.Group) and depth == 0:
-            yield from _datasets(h5py, item, f"{name}/", 1)
+        elif (
+            isinstance(item, h5py.Group)
+            and path.count("/") < _MOST_DEPTH
+            and len(seen) < _MOST_DATASETS
+            and h5py.h5o.get_info(item.id).addr not in seen
+        ):
+            yield from _datasets(h5py, item, seen, f"{path}{name}/")
 
 
 def _values(h5py: Any, file: Path, dataset: Any) -> np.ndarray:

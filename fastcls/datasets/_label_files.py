@@ -16,6 +16,8 @@ from fastcls.datasets._assemble import array_names
 from fastcls.datasets._common import text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_label_column, read_texts
+from fastcls.datasets._hdf5 import SUFFIXES as HDF5_SUFFIXES
+from fastcls.datasets._hdf5 import named_datasets
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._tables import label_column
 
@@ -23,7 +25,7 @@ _WANTED = "an array of one dimension called y or labels"
 
 
 def read_labels(file: Path) -> np.ndarray:
-    """The labels in a file: .npy, .npz, .safetensors, CSV, Parquet, Arrow, or text with one label per line.
+    """The labels in a file: .npy, .npz, .safetensors, HDF5, CSV, Parquet, Arrow, or text with one label per line.
 
     Raises
     ------
@@ -37,6 +39,9 @@ def read_labels(file: Path) -> np.ndarray:
     if ending == ".safetensors":
         tensors = Tensors(file)
         return _chosen(file, {name: len(shape) for name, shape in tensors.shapes.items()}, tensors.__getitem__)
+    if ending in HDF5_SUFFIXES:
+        with named_datasets(file) as (dimensions, read):
+            return _chosen(file, dimensions, read)
     if ending in CSV_SUFFIXES:
         return read_label_column(file)
     if ending in ARROW_SUFFIXES:

@@ -43,6 +43,43 @@ def test_groups_and_attributes_are_read(options, tmp_path):
     assert isinstance(data.X, np.memmap) == (not options)
 
 
+GROUPED = {
+    "resnet50": {"resnet50/features": X, "resnet50/labels": Y},
+    "two deep": {"data/train/X": X, "data/train/y": Y},
+    "parts": {"vit/train/X": X, "vit/train/y": Y, "vit/test/X": X[:4], "vit/test/y": Y[:4]},
+}
+
+
+@pytest.mark.parametrize("arrays", list(GROUPED.values()), ids=list(GROUPED))
+def test_all_datasets_may_be_in_one_group(arrays, tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+        file["circle"] = file["/"]
+    data = datasets.load(tmp_path / "f.h5")
+    np.testing.assert_array_equal(data.X, X)
+    assert data.y.tolist() == Y.tolist()
+    assert (data.X_test is not None) == (len(arrays) == 4)
+
+
+def test_of_several_groups_the_labels_name_one(tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for group, rows in (("a", X), ("b", 2 * X)):
+            file[f"{group}/features"], file[f"{group}/labels"] = rows, Y
+    check_refused(lambda: datasets.load(tmp_path / "f.h5"), "has the datasets 'a/features', 'a/labels', 'b/features', 'b/")
+    np.testing.assert_array_equal(datasets.load(tmp_path / "f.h5", labels="b/labels").X, 2 * X)
+
+
+def test_many_links_to_one_group_are_read_once(tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["X"], file["y"] = X, Y
+        for group in ("a", "b"):
+            file.create_group(group)
+        for name in range(300):  # 300 to the power of 8 ways down
+            file[f"a/{name}"], file[f"b/{name}"] = file["b"], file["a"]
+    np.testing.assert_array_equal(datasets.load(tmp_path / "f.h5").X, X)
+
+
 def test_labels_may_be_text(tmp_path):
     for text in (["cat", "dog", "ship"] * 4, np.array([b"cat", b"dog", b"ship"] * 4)):
         with h5py.File(tmp_path / "f.h5", "w") as file:

@@ -21,6 +21,16 @@ def safetensors(path):
     save_file({"codes": Y, "features": X}, path)
 
 
+def hdf5(**arrays):
+    def write(path):
+        h5py = pytest.importorskip("h5py", reason="HDF5 files are written by h5py")
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file[name.replace("_", "/")] = array
+
+    return write
+
+
 def text(content):
     return lambda path: path.write_text(content)
 
@@ -28,8 +38,9 @@ def text(content):
 def parquet(**columns):
     def write(path):
         pa = pytest.importorskip("pyarrow", reason="Parquet files are written by pyarrow")
-
-        pa.parquet.write_table(pa.table(columns), path)
+        pytest.importorskip("pyarrow.parquet", reason="Parquet files are written by pyarrow").write_table(
+            pa.table(columns), path
+        )
 
     return write
 
@@ -45,6 +56,10 @@ FILES = {
     "y.txt": text(NUMBERS + "\n"),
     "y.parquet": parquet(a=X[:, 0].tolist(), label=Y.tolist()),
     "alone.parquet": parquet(species=Y.tolist()),
+    "y.h5": hdf5(y=Y),
+    "rows.hdf5": hdf5(X=X, labels=Y),
+    "alone.h5": hdf5(species=Y),
+    "group.h5": hdf5(train_features=X, train_labels=Y),
 }
 
 
@@ -58,6 +73,8 @@ def test_every_format_has_the_same_labels(name, tmp_path):
 def test_texts_stay_texts(tmp_path):
     (tmp_path / "y.csv").write_text("cat\ndog\ncat\n")
     assert read_labels(tmp_path / "y.csv").tolist() == ["cat", "dog", "cat"]
+    hdf5(y=["cat", "dog", "cat"])(tmp_path / "y.h5")
+    assert read_labels(tmp_path / "y.h5").tolist() == ["cat", "dog", "cat"]
 
 
 REFUSALS = {
@@ -66,6 +83,9 @@ REFUSALS = {
     "empty.csv": (text(""), "empty"),
     "header.csv": (text("label\n"), "no labels below its first line"),
     "two.npz": (lambda path: np.savez(path, a=Y, X=X), "has the arrays 'X', 'a'; wanted an array of one dimension called y"),
+    "two.h5": (hdf5(a=Y, b=Y), "has the arrays 'a', 'b'; wanted an array of one dimension called y"),
+    "none.h5": (hdf5(), "has the arrays none; wanted"),
+    "damaged.h5": (text("no HDF5"), "it is no HDF5 file, or damaged"),
     "y.pdf": (text("%PDF"), "not a valid .npy"),
     "two.parquet": (parquet(a=[1.5], b=[2.5]), "has the columns 'a', 'b', but no labels"),
 }
