@@ -262,12 +262,12 @@ def _read_images(
 def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
     """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels.
 
-    Given labels are those of these rows, and must fit. The data's own are optional: they are left out, with a note, if they
-    do not fit.
+    Given labels, a file or the name of an array or column, are those of these rows, and must fit. The data's own are
+    optional: they are left out, with a note, if they do not fit.
     """
     path = Path(data)
     refuse_same_file(labels, data)
-    if labels is not None and path.suffix.lower() != ".npy":
+    if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
         X, _ = _read_rows(data, None, progress)
         y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), Path(labels).name)
         if len(y) != len(X):
@@ -280,7 +280,7 @@ def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.n
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
     with progress.step("loading the data") as report:
         try:
-            dataset, labelled = load_data(data, progress=report, labels=labels), True
+            dataset, labelled = load_data(data, progress=report, labels=None if labels is None else str(labels)), True
         except InputError as error:
             if labels is not None:
                 raise

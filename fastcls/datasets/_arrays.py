@@ -17,6 +17,7 @@ from fastcls.datasets._assemble import (
     array_names,
     assemble,
     assemble_named,
+    called_in,
     given_labels,
     has_own_labels,
     names_among,
@@ -101,12 +102,13 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     assert names.X is not None
     return assemble(
         arrays[names.X],
-        arrays[str(names.y)] if own_labels else given_labels(labels),
+        arrays[str(names.y)] if own_labels else given_labels(labels, there),
         arrays.get(str(names.X_test)),
         arrays.get(str(names.y_test)),
         class_names=arrays.get("class_names"),
         image_shape=arrays.get("image_shape"),
         name=name_of(file),
+        called=called_in(names, own_labels=own_labels),
     )
 
 
@@ -198,11 +200,12 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     own_labels = has_own_labels(labels, files)
     return assemble(
         read_npy(files[str(names.X)]),
-        read_npy(files[str(names.y)]) if own_labels else given_labels(labels),
+        read_npy(files[str(names.y)]) if own_labels else given_labels(labels, files),
         None if names.X_test is None else read_npy(files[names.X_test]),
         None if names.y_test is None else read_npy(files[names.y_test]),
         class_names=text_lines(folder / "classes.txt") if (folder / "classes.txt").is_file() else None,
         name=name_of(folder),
+        called=called_in(names, own_labels=own_labels),
     )
 
 

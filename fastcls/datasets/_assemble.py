@@ -6,14 +6,14 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted, quoted_list
+from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
 from fastcls.datasets._common import existing_path, name_of, note, note_left_out
 from fastcls.datasets._dataset import Dataset, checked_image_shape
@@ -44,6 +44,9 @@ class ArrayNames(NamedTuple):
     y: str | None
     X_test: str | None
     y_test: str | None
+
+
+_CALLED = ("X", "y", "X_test", "y_test")
 
 
 def array_names(there: Collection[str]) -> ArrayNames:
@@ -115,26 +118,37 @@ def assemble_named(
     assert names.X is not None
     return assemble(
         read(names.X),
-        read(str(names.y)) if own_labels else given_labels(labels),
+        read(str(names.y)) if own_labels else given_labels(labels, there),
         None if names.X_test is None else read(names.X_test),
         None if names.y_test is None else read(names.y_test),
         class_names=class_names,
         image_shape=image_shape,
         name=name or name_of(file),
-        called=(names.X, names.X_test or "X_test"),
+        called=called_in(names, own_labels=own_labels),
         finite=True,
     )
 
 
-def given_labels(labels: Any) -> np.ndarray | None:
-    """Labels given as an array or as the path of a file; None for `UNLABELLED`."""
+def called_in(names: ArrayNames, *, own_labels: bool) -> ArrayNames:
+    """How messages call the arrays of a file: by their own names, as far as the file has them."""
+    y, y_test = (names.y, names.y_test) if own_labels else (None, None)
+    return ArrayNames(names.X or "X", y or "y", names.X_test or "X_test", y_test or "y_test")
+
+
+def given_labels(labels: Any, there: Collection[str] = ()) -> np.ndarray | None:
+    """Labels given as an array or as the path of a file; None for `UNLABELLED`. `there` are the names it could have been."""
     from fastcls.datasets._label_files import read_labels  # its readers import this module
 
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(existing_path(labels, wanted="a file of labels"))
+        return read_labels(existing_path(labels, wanted=wanted_labels(there)))
     return np.asarray(labels)
+
+
+def wanted_labels(there: Collection[str] = ()) -> str:
+    """What `labels` may be, for messages: a file, or one of these names."""
+    return f"a file of labels{f', or one of the names {quoted_list(there)}' if there else ''}"
 
 
 def assemble(
@@ -146,14 +160,14 @@ def assemble(
     class_names: Any = None,
     image_shape: Any = None,
     name: str,
-    called: tuple[str, str] = ("X", "X_test"),
+    called: Sequence[str | None] = _CALLED,
     finite: bool = False,
 ) -> Dataset:
     """Make a data set of arrays of a file, in any of the shapes that ``as_rows`` takes.
 
-    `called` is how messages call X and X_test. `finite` refuses NaN and infinity here; without it the estimators do.
+    `called` is how messages call the arrays. `finite` refuses NaN and infinity here; without it the estimators do.
     """
-    train, test = called
+    train, first, test, second = (name or usual for name, usual in zip(called, _CALLED, strict=True))
     arrays = {train: X} if X_test is None else {train: X, test: X_test}
     if X_test is not None and X.shape[1:] != X_test.shape[1:]:
         raise InputError(
@@ -166,7 +180,12 @@ def assemble(
         shape = _stated_shape(image_shape, arrays[train].shape[1])
     if y is None:
         y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
-    codes, test_codes, names = encode_labels(y, y_test, class_names)
+    codes, test_codes, names = encode_labels(y, y_test, class_names, (first, second))
+    for what, rows, found in ((first, X, codes), (second, X_test, test_codes)):
+        if rows is not None and found is not None and len(rows) != len(found):
+            raise InputError(
+                f"{what} has {counted(len(found), 'label')} for {counted(len(rows), 'row')}: give one label per row"
+            )
     arrays = to_common_dtype(arrays)
     if finite:
         for what, rows in arrays.items():
@@ -175,7 +194,7 @@ def assemble(
     return Dataset(
         arrays[train],
         codes,
-        arrays.get(test),
+        None if X_test is None else arrays[test],
         test_codes,
         class_names=names,
         image_shape=shape,

@@ -87,7 +87,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
     X, y, split = _read(rows, names, chosen, where)
     columns = [Column("features", "vectors", "numbers", lambda: X)]
     if chosen.label is not None:
-        columns.append(Column("label" if labels is None else chosen.label.name, "text", "text", lambda: y))
+        columns.append(Column(chosen.label.name, "text", "text", lambda: y, is_label=True))
     if chosen.split is not None:
         columns.append(Column("split", "text", "text", lambda: split))
     return Table(where, len(X), columns)

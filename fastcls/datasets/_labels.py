@@ -64,31 +64,35 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
 
 
 def encode_labels(
-    y: Any, y_test: Any = None, class_names: Any = None
+    y: Any, y_test: Any = None, class_names: Any = None, called: tuple[str, str] = ("y", "y_test")
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Return codes of training and test labels and the class names they index.
 
     With `class_names`, integer labels are indices into them, and string labels must be among them. Without, the classes
-    are the distinct training labels in sorted order. A test label that does not occur in training is refused.
+    are the distinct training labels in sorted order. A test label that does not occur in training is refused. `called` is
+    how messages call y and y_test.
     """
-    train = plain_labels(y, "y")
-    test = None if y_test is None else plain_labels(y_test, "y_test")
+    first, second = called
+    train = plain_labels(y, first)
+    test = None if y_test is None else plain_labels(y_test, second)
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
-        raise InputError(f"y and y_test are of different kinds ({train.dtype}, {test.dtype}): convert one to the other")
+        raise InputError(
+            f"{first} and {second} are of different kinds ({train.dtype}, {test.dtype}): convert one to the other"
+        )
     if class_names is not None and train.dtype.kind != "U" and _names_later.get():
         class_names = None
     if class_names is not None:
         names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
         if train.dtype.kind != "U":
-            codes = _index(train, len(names), "y")
-            return codes, None if test is None else _index(test, len(names), "y_test"), names
+            codes = _index(train, len(names), first)
+            return codes, None if test is None else _index(test, len(names), second), names
         known = np.array(names)
     else:
         known = np.unique(train)
         names = tuple(str(label) for label in known.tolist())
-    note_look_alikes(names, "y")
-    codes = _look_up(train, known, "y")
-    return codes, None if test is None else _look_up(test, known, "y_test"), names
+    note_look_alikes(names, first)
+    codes = _look_up(train, known, first)
+    return codes, None if test is None else _look_up(test, known, second), names
 
 
 def _within_int64(y: np.ndarray, what: str) -> np.ndarray:

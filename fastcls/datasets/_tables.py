@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -13,12 +14,12 @@ from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
-from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels
-from fastcls.datasets._common import note, note_left_out
+from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels, wanted_labels
+from fastcls.datasets._common import existing_path, note, note_left_out
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
-from fastcls.datasets._labels import encode_labels, to_common_dtype
+from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
 
 Kind = Literal["numbers", "vectors", "text", "images", "other"]
 
@@ -41,6 +42,7 @@ class Column(NamedTuple):
     type: str
     values: Callable[[], Any]
     class_names: Sequence[str] | None = None
+    is_label: bool = False  # chosen already
 
 
 class Table(NamedTuple):
@@ -70,9 +72,11 @@ def choose(table: Table, labels: Any) -> Chosen:
         If there are no features, several columns of vectors, or text that is neither a label nor a name of the rows.
     """
     label = label_column(table, labels)
+    if label is None and isinstance(labels, (str, os.PathLike)):
+        existing_path(labels, wanted=wanted_labels([column.name for column in table.columns]))
     split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
-    # labels from elsewhere replace the table's own, which must not become a feature
-    own = [] if label is not None else [column for column in table.columns if column.name.lower() in _LABELS]
+    # labels that are named or given replace the table's others, which must not become features
+    own = [column for column in table.columns if column.name.lower() in _LABELS and column is not label]
     others = [column for column in table.columns if column not in (label, split, *own)]
     if own:
         note(f"{table.where}: {quoted_list(column.name for column in own)} left out, because labels are no features")
@@ -107,14 +111,28 @@ def _is_identifier(name: str) -> bool:
 
 
 def label_column(table: Table, labels: Any = None) -> Column | None:
-    """The column with the labels: the one named, else by the names and types of the columns; None if none is clear."""
+    """The column with the labels: the one named, else by the names and types of the columns; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If several columns have names of labels, and not one of them is described as labels.
+    """
     columns = table.columns
     if labels is not None:
         named = [column for column in columns if isinstance(labels, str) and column.name == labels]
         return named[0] if named else None
+    if chosen := next((column for column in columns if column.is_label), None):
+        return chosen
     found = [column for column in columns if column.name.lower() in _LABELS]
+    described = [column for column in found if column.class_names is not None]
+    if len(found) > 1 and len(described) != 1:
+        raise InputError(
+            f"{table.where} has several columns that may be the labels, {quoted_list(column.name for column in found)}: "
+            "name one with labels="
+        )
     if found:
-        return min(found, key=lambda column: _LABELS.index(column.name.lower()))
+        return (described or found)[0]
     classes = [column for column in columns if column.class_names is not None]
     text = [column for column in columns if column.kind == "text" and not _is_identifier(column.name)]
     only_numbers = all(column.kind in ("numbers", "text") for column in columns)
@@ -137,6 +155,7 @@ def load_tables(
 ) -> Dataset:
     """Make a data set of a table, and of a second one with its test rows."""
     parts: list[tuple[Table, Chosen, Any]] = []
+    called: list[str] = []
     for table in (train,) if test is None else (train, test):
         chosen = choose(table, labels)
         if chosen.label is None and labels is None:
@@ -146,20 +165,23 @@ def load_tables(
             raise without_labels(table)
         y = given_labels(labels) if chosen.label is None else chosen.label.values()
         parts.append((table, chosen, y))
+        called.append("y" if chosen.label is None else f"the column {quoted(chosen.label.name)}")
     names = parts[0][1].label.class_names if parts[0][1].label is not None else None
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
-        return _images(parts, names, name, image_size, on_error, progress)
+        return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
+    known: dict[str, Any] = {"class_names": names, "name": name}
+    known["called"] = ("X", called[0], "X_test", f"{called[-1]}{' of the test rows' if len(parts) == 2 else ''}")
     if len(parts) == 2:
-        return assemble(X, y, rows_of(parts[1][0], parts[1][1].features), parts[1][2], class_names=names, name=name)
+        return assemble(X, y, rows_of(parts[1][0], parts[1][1].features), parts[1][2], **known)
     split = parts[0][1].split
     if split is None or y is None:
-        return assemble(X, y, class_names=names, name=name)
+        return assemble(X, y, **known)
     first, second = _divided(train, split)
-    y = np.asarray(y)
+    y = plain_labels(y, called[0])  # before they are divided, so that messages have the row of the table
     if len(y) != len(X):
-        raise InputError(f"y has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
-    return assemble(X[first], y[first], X[second], y[second], class_names=names, name=name)
+        raise InputError(f"{called[0]} has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
+    return assemble(X[first], y[first], X[second], y[second], **known)
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -244,6 +266,7 @@ def _images(
     image_size: int | None,
     on_error: OnError,
     progress: Progress | None,
+    called: Sequence[str],
 ) -> Dataset:
     """Decode the images of one or two tables together, so that all get one size."""
     sources = [image for _, chosen, _ in parts for image in chosen.features[0].values()]
@@ -252,7 +275,9 @@ def _images(
     for text in notes:
         note(f"{name}: {text}")
     n_train = parts[0][0].n_rows
-    codes, test_codes, class_names = encode_labels(parts[0][2], parts[1][2] if len(parts) == 2 else None, names)
+    codes, test_codes, class_names = encode_labels(
+        parts[0][2], parts[1][2] if len(parts) == 2 else None, names, (called[0], called[-1])
+    )
     every = codes if test_codes is None else np.concatenate([codes, test_codes])
     if len(every) != len(sources):
         raise InputError(f"y has {counted(len(every), 'label')} for {counted(len(sources), 'image')}: give one per image")

@@ -96,6 +96,28 @@ def test_labels_may_be_named(here):  # noqa: F811
     assert "there is no file or folder 'specie': give a file of labels" in other.stderr.splitlines()[-1]
 
 
+def test_of_several_columns_of_labels_one_is_named():
+    lines = [",".join(map(str, [*row, 1.5, label])) for row, label in zip(X.tolist(), Y.tolist(), strict=True)]
+    Path("f.csv").write_text("\n".join([",".join([*(f"f{place}" for place in range(8)), "y,label"]), *lines]))
+    refused(cli("run", "f.csv"), "several columns that may be the labels, 'y', 'label': name one with --labels")
+    result = cli("run", "f.csv", "--labels", "label", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.output
+    assert json.loads(Path("fastcls-f/results.json").read_text())["n_features"] == 8
+    result = cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "label")
+    assert result.exit_code == 0, result.output
+    assert "accuracy" in result.stderr
+    refused(cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "lable"), "'lable'", "'f0'")
+
+
+def test_test_rows_without_labels_are_predicted():
+    as_safetensors("f.safetensors")
+    assert cli("run", "f.safetensors", "--ks", "1", "--models", "knn").exit_code == 0
+    save_file({"X_test": X[:7]}, "new.safetensors")
+    result = cli("predict", "fastcls-f/models/knn.safetensors", "new.safetensors")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 8
+
+
 def test_labels_may_get_names():
     save_file({"features": X, "labels": Y}, "f.safetensors")
     Path("names.txt").write_text("cat\ndog\nship\n")

@@ -171,9 +171,18 @@ REFUSALS = {
     "text among numbers": ({"a": [1.0, 1.0, 2.0], "c": ["r", "g", "b"], "y": [0, 1, 1]}, "'c' has string, 'r' at row 0"),
     "dates": ({"a": [1.0, 1.0, 2.0], "d": pa.array([1, 2, 3], pa.date32()), "y": [0, 1, 1]}, "'d' has date32"),
     "a missing label": ({"e": EYE, "y": ["a", None, "b"]}, "'y' has no value at row 1"),
-    "fractional labels": ({"e": EYE, "y": [0.0, 1.5, 1.0]}, "y has 1.5 at row 1"),
+    "fractional labels": ({"e": EYE, "y": [0.0, 1.5, 1.0]}, "the column 'y' has 1.5 at row 1"),
     "lists as labels": ({"e": EYE, "y": EYE}, "argmax"),
     "no labels": ({"e": EYE, "z": [1, 2, 3]}, "has the columns 'e', 'z', but no labels"),
+    "two columns of labels": (
+        {"a": [1.0, 2.0], "y": [0.5, 1.5], "label": [0, 1]},
+        "may be the labels, 'y', 'label': name one with",
+    ),
+    "labels in two cases": ({"e": EYE, "Label": [0, 1, 1], "label": ["a", "b", "c"]}, "may be the labels, 'Label', 'label'"),
+    "a fractional label of a divided table": (
+        {"e": EYE, "split": ["test", "train", "train"], "y": [0.0, 1.0, 0.5]},
+        "the column 'y' has 0.5 at row 2",
+    ),
     "two columns of lists": ({"a": EYE, "b": EYE, "y": [0, 1, 1]}, "several columns of vectors ('a', 'b')"),
     "no rows": ({"a": pa.array([], pa.float32()), "y": pa.array([], pa.int64())}, "has no rows"),
     "split": ({"e": EYE, "y": [0, 1, 1], "split": ["a", "b", "b"]}, "'split' has 'b': 2, 'a': 1"),
@@ -187,6 +196,29 @@ def test_bad_tables_are_refused_by_row_and_column(columns, words, tmp_path):
         FILES[name](table, tmp_path / name)
         check_refused(lambda name=name: datasets.load(tmp_path / name), words)
     check_refused(lambda: datasets.load(table), words)
+
+
+def test_a_named_column_of_labels_leaves_the_others_out(tmp_path):
+    table = WIDE.append_column("y", pa.array(X[:, 0])).append_column("label", pa.array(Y))
+    as_csv(table.drop_columns(["species"]), tmp_path / "f.csv")
+    for name in ("f.parquet", "stream.arrow"):
+        FILES[name](table.drop_columns(["species"]), tmp_path / name)
+    for source in (table.drop_columns(["species"]), *(tmp_path / name for name in ("f.csv", "f.parquet", "stream.arrow"))):
+        data = datasets.load(source, labels="label")
+        np.testing.assert_array_equal(data.X, X)
+        assert data.y.tolist() == Y.tolist()
+        assert any("'y' left out, because labels are no features" in text for text in data.notes)
+        check_refused(lambda source=source: datasets.load(source), "may be the labels, 'y', 'label': name one with labels=")
+        check_refused(
+            lambda source=source: datasets.load(source, labels="lable"),
+            "no file or folder 'lable': give a file of labels, or one of the names 'f0', 'f1'",
+        )
+
+
+def test_a_column_described_as_labels_is_preferred(tmp_path):
+    table = pa.table({"e": EYE, "category": ["r", "g", "g"], "label": [0, 1, 1]})
+    saved(tmp_path / "d", table, {"label": LABEL})
+    assert datasets.load(tmp_path / "d").class_names == ("cat", "dog")
 
 
 def test_bad_pandas_cells_are_refused_by_row():
