@@ -62,6 +62,8 @@ def read_array(X: Any, name: str) -> np.ndarray:
     if columns is not None:
         return _of_columns(X, columns, name)[0]
     array = _array_of(X, name)
+    if array.dtype.names is not None:
+        _refuse_fields(array.dtype, name)
     if array.dtype.kind == "O" and array.ndim > 1:
         return _of_objects(array.reshape(len(array), -1), name).reshape(array.shape)
     if array.dtype.kind in "OUST":
@@ -173,16 +175,20 @@ def _refuse_other_than_table(array: np.ndarray, name: str) -> None:
             f"use np.stack({name}) if all have the same length"
         )
     if dtype.names is not None:
-        raise InputError(
-            f"{name} is a structured array with the fields {quoted_list(dtype.names)}; wanted plain numbers: "
-            "convert it with numpy.lib.recfunctions.structured_to_unstructured"
-        )
+        _refuse_fields(dtype, name)
     if len(shape) != 2:
         how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
         raise InputError(
             f"{name} has {counted(len(shape), 'dimension')}, shape {shape}; wanted a 2D array (n_rows, "
             f"n_features): Reshape your data with {how}"
         )
+
+
+def _refuse_fields(dtype: np.dtype, name: str) -> None:
+    raise InputError(
+        f"{name} is a structured array with the fields {quoted_list(dtype.names or ())}; wanted plain numbers: "
+        "convert it with numpy.lib.recfunctions.structured_to_unstructured"
+    )
 
 
 def _refuse_type(dtype: Any, name: str) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from fastcls._validation.containers import read_array
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.messages import counted, printable, quoted, quoted_list
 from fastcls.datasets._assemble import (
+    UNLABELLED,
     NoLabelsError,
     array_names,
     assemble,
@@ -52,9 +53,12 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     Raises
     ------
     InputError
-        If there are neither two nor four arrays, they do not fit each other, or they do not fit into memory.
+        If there are neither two nor four arrays, one is None, they do not fit each other or into memory, or rows are not
+        finite.
     """
     if not isinstance(arrays, (tuple, list)):
+        if getattr(getattr(arrays, "dtype", None), "names", None):
+            read_array(arrays, "X")  # refuses a structured array
         if labels is None:
             raise NoLabelsError(f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=")
         arrays = (arrays, labels if is_stored(labels) else given_labels(labels))
@@ -62,6 +66,9 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
         raise InputError(f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
         raise InputError(f"{counted(len(arrays), 'array')} given: give (X, y) or (X, y, X_test, y_test)")
+    if labels is not UNLABELLED and (missing := [place for place, array in enumerate(arrays) if array is None]):
+        what, wanted = ("X", "y", "X_test", "y_test")[missing[0]], "labels" if missing[0] % 2 else "rows"
+        raise InputError(f"{what} is None: give {wanted}{', or (X, y) alone' if missing[0] > 1 else ''}")
     X, y, *test = (read_whole(array, "the array") if is_stored(array) else array for array in arrays)
     if test:
         test = [read_array(test[0], "X_test"), test[1]]
@@ -88,7 +95,8 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Raises
     ------
     InputError
-        If keys are missing, a header disagrees with the file, arrays hold Python objects, or they do not fit each other.
+        If keys are missing, a header disagrees with the file, arrays hold Python objects or numbers that are not finite, or
+        they do not fit each other.
     """
     file = existing_path(path, wanted="an .npz file")
     there = npz_keys(file)
@@ -132,7 +140,8 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Raises
     ------
     InputError
-        If there are no labels, a header disagrees with the file, or rows and labels do not fit each other.
+        If there are no labels, a header disagrees with the file, rows are not finite, or rows and labels do not fit each
+        other.
     """
     file = existing_path(path, wanted="an .npy file")
     rows = read_npy(file)
@@ -156,6 +165,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         given_labels(labels),
         class_names=None if class_file is None else text_lines(class_file),
         name=name_of(file),
+        called=(printable(file.name), "y", None, None),
     )
 
 

@@ -125,7 +125,6 @@ def assemble_named(
         image_shape=image_shape,
         name=name or name_of(file),
         called=called_in(names, own_labels=own_labels),
-        finite=True,
     )
 
 
@@ -161,11 +160,10 @@ def assemble(
     image_shape: Any = None,
     name: str,
     called: Sequence[str | None] = _CALLED,
-    finite: bool = False,
 ) -> Dataset:
     """Make a data set of arrays of a file, in any of the shapes that ``as_rows`` takes.
 
-    `called` is how messages call the arrays. `finite` refuses NaN and infinity here; without it the estimators do.
+    `called` is how messages call the arrays. NaN and infinity are refused.
     """
     train, first, test, second = (name or usual for name, usual in zip(called, _CALLED, strict=True))
     arrays = {train: X} if X_test is None else {train: X, test: X_test}
@@ -187,9 +185,8 @@ def assemble(
                 f"{what} has {counted(len(found), 'label')} for {counted(len(rows), 'row')}: give one label per row"
             )
     arrays = to_common_dtype(arrays)
-    if finite:
-        for what, rows in arrays.items():
-            check_finite(rows, what)
+    for what, rows in arrays.items():
+        check_finite(rows, what)
     recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays[train]) else {}
     return Dataset(
         arrays[train],

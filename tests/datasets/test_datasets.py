@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,9 +175,23 @@ def test_names_keep_their_given_order(tmp_path: Path) -> None:
     assert dataset.y.tolist() == [0, 2, 1]
 
 
-def test_nan_is_left_to_the_estimators(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", X=np.array([[np.nan], [1.0]]), y=[0, 1])
-    assert np.isnan(datasets.load_npz(tmp_path / "a.npz").X[0, 0])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused_by_row_and_column(bad: float, tmp_path: Path) -> None:
+    X, y = np.array([[0.0, 1.0], [2.0, bad], [bad, 3.0]]), [0, 1, 1]
+    where = f"contains {'NaN' if np.isnan(bad) else 'infinity'} (first at row 1, column 1)"
+    np.savez(tmp_path / "a.npz", features=X, labels=y)
+    np.save(tmp_path / "b.npy", X)
+    (tmp_path / "c").mkdir()
+    np.save(tmp_path / "c/X_train.npy", X)
+    for name, source, labels in (
+        ("features", tmp_path / "a.npz", None),
+        ("b.npy", tmp_path / "b.npy", y),
+        ("X_train", tmp_path / "c", y),
+        ("X", (X, y), None),
+        ("X", X, y),
+    ):
+        with pytest.raises(InputError, match=re.escape(f"{name} {where}")):
+            datasets.load(source, labels=labels)
 
 
 # ---------------------------------------------------------------- arrays in memory, hard cases

@@ -55,6 +55,25 @@ def test_what_has_a_shape_a_dtype_and_slices_is_data():
     assert [len(part) for part in datasets.array_parts(OnlySlices(X), part_bytes=5 * X[0].nbytes)] == [5, 5, 2]
 
 
+FIELDS = np.zeros(12, [("a", "f4"), ("y", "i4")])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "labels", "words"),
+    [
+        (FIELDS, None, "X is a structured array with the fields 'a', 'y'; wanted plain numbers: convert it"),
+        (FIELDS, Y, "X is a structured array"),
+        ((X, Y, FIELDS, Y), None, "X_test is a structured array"),
+        ((X, FIELDS), None, "y has dtype"),
+        ((X, None), None, "y is None: give labels"),
+        ((None, Y), None, "X is None: give rows"),
+        ((X, Y, X, None), None, "y_test is None: give labels, or (X, y) alone"),
+    ],
+)
+def test_records_and_nothing_are_refused(arrays, labels, words):
+    check_refused(lambda: datasets.load(arrays, labels=labels), words)
+
+
 @pytest.mark.parametrize("part_bytes", [0, -5, 2.5])
 def test_parts_of_no_size_are_refused(part_bytes):
     words = f"part_bytes={part_bytes}; wanted a whole number of at least 1"
