@@ -409,7 +409,11 @@ def _refuse_mixed(values: Sequence[Any], name: str) -> None:
     kinds = {type(value) for value in values}
     if len({issubclass(kind, str) for kind in kinds}) > 1:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InputError(f"{name} mixes labels of types that cannot be ordered ({found}): convert them to one type")
+        row = next(row for row, value in enumerate(values) if isinstance(value, str) != isinstance(values[0], str))
+        raise InputError(
+            f"{name} mixes labels of types that cannot be ordered ({found}): convert them to one type (row {row} is the "
+            "first that differs from row 0)"
+        )
 
 
 def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> None:

@@ -16,7 +16,8 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
         _table_folder.py  a folder of train.csv and test.csv
         _hdf5.py     an .h5 file of X and y
         _csv.py      a .csv of numbers and labels
-        _arrow.py    Parquet and Arrow files, folders of Hugging Face's datasets, data frames
+        _arrow.py    Parquet and Arrow files, folders of Hugging Face's datasets
+        _frames.py   data frames of pandas, polars and pyarrow
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
@@ -46,13 +47,14 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
 """
 
 from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
-from fastcls.datasets._arrow import load_arrow, load_frame
+from fastcls.datasets._arrow import load_arrow
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._csv import load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import fetch, fetch_cifar10, fetch_cifar100, fetch_fashion_mnist, fetch_mnist
 from fastcls.datasets._folder import load_image_folder
+from fastcls.datasets._frames import load_frame
 from fastcls.datasets._hdf5 import load_hdf5
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image

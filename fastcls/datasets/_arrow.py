@@ -1,4 +1,4 @@
-"""Load Parquet, Arrow and Feather files, folders saved by Hugging Face's datasets, and data frames (extra ``formats``).
+"""Load Parquet, Arrow and Feather files, and folders saved by Hugging Face's datasets (extra ``formats``).
 
 pyarrow reads all of them; the datasets library is not needed. Only the columns in use are decoded, one at a time, after the
 number of their values was compared with the free memory.
@@ -17,13 +17,12 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
-from fastcls._validation.containers import read_rows
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, kind, quoted, reason
+from fastcls._validation.messages import counted, quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
-from fastcls.datasets._tables import Column, Kind, Table, load_tables, too_large
+from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, too_large
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)
@@ -39,13 +38,6 @@ def is_arrow(path: Path) -> bool:
 def is_saved_dataset(path: Path) -> bool:
     """Tell whether `path` is a folder that Hugging Face's datasets saved."""
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
-
-
-def is_frame(data: object) -> bool:
-    """Tell whether an object is a data frame of pandas, polars or pyarrow."""
-    return (hasattr(data, "columns") and hasattr(data, "iloc")) or (
-        hasattr(data, "__arrow_c_stream__") and hasattr(data, "columns")
-    )
 
 
 @noting
@@ -89,35 +81,8 @@ def load_arrow(
     return load_tables(_saved(train), None if test is None else _saved(test), name=name_of(found), **options)
 
 
-@noting
-def load_frame(frame: Any, *, labels: Any = None, name: str = "frame") -> Dataset:
-    """Make a data set of a data frame of pandas, polars or pyarrow.
-
-    Parameters
-    ----------
-    frame : data frame
-        Columns as those of a file, see ``load_arrow``.
-    labels : name, path or array-like, optional
-        The name of the column with the labels, or labels from elsewhere.
-    name : str
-        Name of the data set.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    InputError
-        As ``load_arrow``.
-    """
-    if hasattr(frame, "iloc"):
-        columns = [_of_series(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
-        return load_tables(Table("the data frame", len(frame), columns), labels=labels, name=name)
-    return load_tables(_of_arrow(_pyarrow("a data frame").table(frame), "the data frame"), labels=labels, name=name)
-
-
-def _pyarrow(what: str) -> Any:
+def pyarrow_for(what: str) -> Any:
+    """The pyarrow package, to read `what`."""
     try:
         import pyarrow
     except ImportError:
@@ -150,11 +115,11 @@ def read_arrow(file: Path) -> Table:
     file_size(file)
     if file.suffix.lower() in _PARQUET:
         return _of_parquet(file)
-    return _of_arrow(_ipc([file]), quoted(file))
+    return of_arrow(_ipc([file]), quoted(file))
 
 
 def _of_parquet(file: Path) -> Table:
-    _pyarrow("Parquet")
+    pyarrow_for("Parquet")
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -185,7 +150,7 @@ def _of_parquet(file: Path) -> Table:
 
 def _ipc(files: Sequence[Path]) -> Any:
     """The table in Arrow files, on memory maps; its structure is validated, because pyarrow trusts it."""
-    pa = _pyarrow("Arrow")
+    pa = pyarrow_for("Arrow")
     tables: list[Any] = []
     for file in files:
         with _reading(quoted(file)):
@@ -203,7 +168,8 @@ def _ipc(files: Sequence[Path]) -> Any:
         return pa.concat_tables(tables)
 
 
-def _of_arrow(table: Any, where: str, info: bytes = b"{}") -> Table:
+def of_arrow(table: Any, where: str, info: bytes = b"{}") -> Table:
+    """The columns of a table of pyarrow; `info` is the description that Hugging Face's datasets writes."""
     with _reading(where):
         metadata = (table.schema.metadata or {}).get(b"huggingface")
         classes = _classes_in(info, None) | (_classes_in(metadata, "info") if metadata else {})
@@ -244,7 +210,7 @@ def _saved(folder: Path) -> Table:
     for name in names:
         file_size(folder / name)
     info = folder / "dataset_info.json"
-    return _of_arrow(_ipc([folder / name for name in names]), quoted(folder), _bytes(info) if info.is_file() else b"{}")
+    return of_arrow(_ipc([folder / name for name in names]), quoted(folder), _bytes(info) if info.is_file() else b"{}")
 
 
 def _bytes(path: Path) -> bytes:
@@ -286,8 +252,9 @@ def _table(
 ) -> Table:
     if not n_rows:
         raise InputError(f"{where} has no rows: give at least one")
-    if len({name for name, _ in fields}) < len(fields):
-        raise InputError(f"{where} has two columns of one name: rename one of them")
+    names = [name for name, _ in fields]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(f"{where} has the columns {quoted_list(twice)} more than once: give each its own name")
 
     def values(name: str, what: Kind) -> Any:
         readers: dict[Kind, Callable[[Iterator[Any], str], Any]] = {"text": _text, "images": _images}
@@ -304,7 +271,10 @@ def _table(
     columns = []
     for name, type_ in fields:
         what = _kind_of(type_)
-        columns.append(Column(name, what, str(type_), lambda name=name, what=what: values(name, what), classes.get(name)))  # type: ignore[misc]
+        hint = "cast it to float64" if "decimal" in str(type_) else "fill it" if str(type_) == "null" else None
+        columns.append(
+            Column(name, what, str(type_), lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
+        )
     return Table(where, n_rows, columns)
 
 
@@ -313,7 +283,7 @@ def _storage(type_: Any) -> Any:
 
 
 def _is_list(types: Any, type_: Any) -> bool:
-    return types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_)
+    return str(type_).startswith(("list", "large_list", "fixed_size_list")) and types.is_nested(type_)  # and views
 
 
 def _kind_of(type_: Any) -> Kind:
@@ -327,9 +297,10 @@ def _kind_of(type_: Any) -> Kind:
         return "text"
     if types.is_struct(type_) and type_.get_field_index("bytes") >= 0:
         return "images"
-    inner = type_
     while _is_list(types, inner):
         inner = _storage(inner.value_type)
+    if types.is_dictionary(type_):
+        return "numbers" if types.is_integer(inner) or types.is_floating(inner) else "other"
     is_number = types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner)
     return "vectors" if inner is not type_ and is_number else "other"
 
@@ -352,11 +323,12 @@ def _of_chunk(chunk: Any, what: str, first: int, wanted: tuple[int, ...] | None)
     shape: list[int] = [len(chunk)]
     while True:
         chunk = getattr(chunk, "storage", chunk)
+        if types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_decode()
         per_row = max(1, len(chunk) // shape[0])
         if chunk.null_count:
             at = int(np.argmax(chunk.is_null().to_numpy(zero_copy_only=False)))
-            place = f", column {at % per_row}" if len(shape) > 1 else ""
-            raise InputError(f"{what} has no value at row {first + at // per_row}{place}: fill it, or remove the row")
+            raise no_value(what, first + at // per_row, at % per_row if len(shape) > 1 else None)
         if not _is_list(types, chunk.type):
             break
         lengths = pc.list_value_length(chunk).to_numpy(zero_copy_only=False)
@@ -380,7 +352,7 @@ def _text(chunks: Iterator[Any], what: str) -> np.ndarray:
     for chunk in chunks:
         if chunk.null_count:
             row = sum(map(len, found)) + int(np.argmax(chunk.is_null().to_numpy(zero_copy_only=False)))
-            raise InputError(f"{what} has no value at row {row}: fill it, or remove the row")
+            raise no_value(what, row)
         if hasattr(chunk, "indices"):
             words = np.array(chunk.dictionary.to_pylist(), dtype=object)
             found.append(words[chunk.indices.to_numpy(zero_copy_only=False)])
@@ -399,32 +371,3 @@ def _images(chunks: Iterator[Any], what: str) -> list[bytes]:
                 )
             images.append(content.as_py())
     return images
-
-
-# pandas ---------------------------------------------------------------------------------------------------------------
-
-
-def _of_series(name: str, series: Any) -> Column:
-    dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
-    what, first = str(series.dtype), series.iloc[0] if len(series) else None
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return Column(name, "numbers", what, lambda: read_rows(series.to_frame(), f"the column {quoted(name)}")[0][:, 0])
-    if isinstance(first, (list, tuple, np.ndarray)):
-        return Column(name, "vectors", what, lambda: _stacked(series, name))
-    if isinstance(first, str) or "string" in what or what == "category":
-        return Column(name, "text", what, lambda: np.asarray(series, dtype=object))
-    return Column(name, "other", f"{what} ({kind(first)})", lambda: np.asarray(series, dtype=object))
-
-
-def _stacked(series: Any, name: str) -> np.ndarray:
-    """The cells of a column, each a list of numbers, as rows."""
-    rows = [np.asarray(cell) if isinstance(cell, (list, tuple, np.ndarray)) else np.empty(()) for cell in series]
-    for row, values in enumerate(rows):
-        if values.ndim != 1 or values.dtype.kind not in "biuf" or len(values) != len(rows[0]):
-            is_list = values.ndim == 1 and values.dtype.kind in "biuf"
-            has = f"a list of {counted(len(values), 'value')}" if is_list else f"{kind(series.iloc[row])} without numbers"
-            raise InputError(
-                f"the column {quoted(name)} has {has} at row {row}; wanted lists of numbers of one length: give all rows "
-                "the length of the first"
-            )
-    return np.stack(rows)

@@ -13,7 +13,7 @@ import numpy as np
 from fastcls._validation.base import check_characters, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted, quoted_list
+from fastcls._validation.messages import kind, quoted, quoted_list
 from fastcls._validation.types import as_numbers, is_floating, name_of
 from fastcls.datasets._common import looks_of, note, note_look_alikes
 
@@ -60,6 +60,10 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     if y.dtype.kind == "U":
         check_characters(y, what)
         return y
+    if y.dtype == object:
+        odd = ((row, label) for row, label in enumerate(y) if not isinstance(label, (str, int, float)))
+        row, label = next(odd, (0, y[0]))
+        raise InputError(f"{what} has {kind(label)} at row {row}: give whole numbers or strings as class labels")
     raise InputError(f"{what} has dtype {quoted(y.dtype)}: give whole numbers or strings as class labels")
 
 

@@ -14,7 +14,7 @@ from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
-from fastcls.datasets._arrow import is_arrow, is_frame, is_saved_dataset, load_arrow, load_frame
+from fastcls.datasets._arrow import is_arrow, is_saved_dataset, load_arrow
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import entries, existing_path, is_folder, name_of, note, noting, text_lines
 from fastcls.datasets._csv import is_csv, load_csv
@@ -22,6 +22,7 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, load_image_folder
+from fastcls.datasets._frames import is_frame, load_frame
 from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._labels import names_come_later
@@ -197,7 +198,8 @@ def load(
     if not isinstance(path_or_name, (str, os.PathLike)) or is_empty:
         keys = f" with the keys {quoted_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
         came = "an empty string" if is_empty else f"{kind(path_or_name)}{keys}"
-        raise InputError(f"the data is {came}: give a path, the name 'digits' or arrays (X, y)")
+        lazy = "the result of its collect(), " if hasattr(type(path_or_name), "collect") else ""
+        raise InputError(f"the data is {came}: give {lazy}a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path; {LISTED}")
     given_name, path = name_of(path), folder_of_data(path)
     name = layout_of(path)

@@ -43,6 +43,7 @@ class Column(NamedTuple):
     values: Callable[[], Any]
     class_names: Sequence[str] | None = None
     is_label: bool = False  # chosen already
+    hint: str | None = None  # how to make it a feature, if it is none
 
 
 class Table(NamedTuple):
@@ -100,8 +101,8 @@ def choose(table: Table, labels: Any) -> Chosen:
         if column.kind != "numbers":
             at = f", {quoted(column.values()[0], 40)} {table.first}" if column.kind == "text" else ""
             raise InputError(
-                f"{table.where}: the column {quoted(column.name)} has {column.type}{at}: encode it as numbers, remove it, or"
-                f" {_WANTED}"
+                f"{table.where}: the column {quoted(column.name)} has {column.type}{at}: "
+                f"{column.hint or 'encode it as numbers'}, remove it, or {_WANTED}"
             )
     return Chosen(features, label, split)
 
@@ -252,6 +253,12 @@ def rows_of(table: Table, features: Sequence[Column]) -> np.ndarray:
     for place, values in enumerate(columns.values()):
         rows[:, place] = values[:, 0]
     return rows
+
+
+def no_value(what: str, row: int, column: int | None = None) -> InputError:
+    """The refusal of a missing value."""
+    place = "" if column is None else f", column {column}"
+    return InputError(f"{what} has no value at row {row}{place}: fill it, or remove the row")
 
 
 def too_large(where: str) -> InputError:

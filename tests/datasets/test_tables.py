@@ -1,4 +1,4 @@
-"""CSV, Parquet, Arrow, saved datasets and data frames: the same rows from each, and refusals by row and column."""
+"""CSV, Parquet, Arrow and saved datasets: the same rows from each, and refusals by row and column."""
 
 from __future__ import annotations
 
@@ -63,23 +63,56 @@ def test_lists_and_columns_give_the_same_rows(name, tmp_path):
     assert datasets.load(tmp_path / name, labels="species").class_names == ("cat", "dog", "ship")
 
 
-def test_frames_give_the_same_rows():
-    frames = [WIDE, LISTS, WIDE.to_pandas(), LISTS.to_pandas()] if _there("pandas") else [WIDE, LISTS]
-    if _there("polars"):
-        import polars
+ROWS_ONE_BY_ONE = pa.array(X.ravel())
+#: other types of Arrow for the same rows and labels
+SAME_ROWS = {
+    "fixed_size_list": {"e": pa.FixedSizeListArray.from_arrays(ROWS_ONE_BY_ONE, 5)},
+    "fixed_size_list, sliced": {"e": pa.FixedSizeListArray.from_arrays(pa.array(np.r_[X, X].ravel()), 5).slice(12)},
+    "large_list": {"e": pa.array(list(X), pa.large_list(pa.float32()))},
+    "list of lists": {"image": pa.array([row[:, None].tolist() for row in X], pa.list_(pa.list_(pa.float32())))},
+    "tensor": {"e": pa.FixedShapeTensorArray.from_numpy_ndarray(X)},
+    "chunks": {"e": pa.chunked_array([list(X[:5]), pa.array([], pa.list_(pa.float32())), list(X[5:])])},
+    "dictionary of numbers": {f"f{place}": pa.array(X[:, place]).dictionary_encode() for place in range(5)},
+}
+SAME_LABELS = {
+    "dictionary": pa.array(SPECIES).dictionary_encode(),
+    "large_string": pa.array(SPECIES.tolist(), pa.large_string()),
+    "string_view": pa.array(SPECIES.tolist(), pa.string_view()),
+    "binary": pa.array([name.encode() for name in SPECIES.tolist()]),
+    "dictionary of integers": pa.array(Y).dictionary_encode(),
+}
 
-        frames += [polars.from_arrow(WIDE), polars.from_arrow(LISTS)]
-        frames.append(polars.DataFrame({"x": polars.Series(X.tolist(), dtype=polars.Array(polars.Float32, 5)), "y": Y}))
-    for frame in frames:
-        data = datasets.load(frame)
+
+@pytest.mark.parametrize("columns", list(SAME_ROWS.values()), ids=list(SAME_ROWS))
+@pytest.mark.parametrize("name", ["f.parquet", "f.feather", "stream.arrow"])
+def test_every_type_of_rows_gives_the_same_rows(columns, name, tmp_path):
+    table = pa.table({**columns, "label": Y})
+    FILES[name](table, tmp_path / name)
+    for source in (table, tmp_path / name):
+        data = datasets.load(source)
         np.testing.assert_array_equal(data.X, X)
-        np.testing.assert_array_equal(data.y, Y)
+        assert data.X.dtype == np.float32
+        assert data.y.tolist() == Y.tolist()
 
 
-def _there(name):
-    from importlib.util import find_spec
+@pytest.mark.parametrize("labels", list(SAME_LABELS.values()), ids=list(SAME_LABELS))
+@pytest.mark.parametrize("name", ["f.parquet", "f.feather", "stream.arrow"])
+def test_every_type_of_labels_gives_the_same_labels(labels, name, tmp_path):
+    table = pa.table({"e": list(X), "label": labels})
+    FILES[name](table, tmp_path / name)
+    for source in (table, tmp_path / name):
+        data = datasets.load(source)
+        assert data.y.tolist() == Y.tolist()
+        assert data.class_names in (("cat", "dog", "ship"), ("0", "1", "2"))
 
-    return find_spec(name) is not None
+
+def test_booleans_are_features_and_labels(tmp_path):
+    table = pa.table({"a": Y == 1, "b": Y == 2, "label": Y == 0})
+    for name in ("f.parquet", "f.feather"):
+        FILES[name](table, tmp_path / name)
+        data = datasets.load(tmp_path / name)
+        assert data.X.tolist() == [[int(label == 1), int(label == 2)] for label in Y]
+        assert data.class_names == ("False", "True")
 
 
 def test_csv_keeps_every_digit(tmp_path):
@@ -170,6 +203,45 @@ REFUSALS = {
     "a missing number": ({"a": [1.0, None, 2.0], "y": [0, 1, 1]}, "'a' has no value at row 1"),
     "text among numbers": ({"a": [1.0, 1.0, 2.0], "c": ["r", "g", "b"], "y": [0, 1, 1]}, "'c' has string, 'r' at row 0"),
     "dates": ({"a": [1.0, 1.0, 2.0], "d": pa.array([1, 2, 3], pa.date32()), "y": [0, 1, 1]}, "'d' has date32"),
+    "timestamps": (
+        {"a": [1.0], "t": pa.array([0], pa.timestamp("us")), "y": [0]},
+        "'t' has timestamp[us]: encode it as numbers",
+    ),
+    "decimals": ({"a": pa.array([1], pa.decimal128(3, 1)), "y": [0]}, "'a' has decimal128(3, 1): cast it to float64"),
+    "a column of nothing": ({"a": [1.0], "n": pa.nulls(1), "y": [0]}, "'n' has null: fill it, remove it"),
+    "structs": ({"a": [{"b": 1.0}], "y": [0]}, "'a' has struct<b: double>"),
+    "lists of text": ({"a": [["b"]], "y": [0]}, "'a' has list"),
+    "bytes": ({"a": [b"1234"], "y": [0]}, "'a' has binary"),
+    "a missing fixed list": (
+        {"e": pa.array([[1.0], None, [2.0]], pa.list_(pa.float32(), 1)), "y": [0, 1, 1]},
+        "'e' has no value at row 1",
+    ),
+    "a missing value of a fixed list": (
+        {"e": pa.array([[1.0, 2.0], [1.0, None]], pa.list_(pa.float32(), 2)), "y": [0, 1]},
+        "'e' has no value at row 1, column 1",
+    ),
+    "an uneven chunk": (
+        {"e": pa.chunked_array([[[1.0, 2.0]], [[1.0, 2.0], [1.0]]]), "y": [0, 1, 1]},
+        "'e' has a list of 1 value at row 2, but 2 in the first row",
+    ),
+    "uneven lists of lists": ({"e": [[[1.0, 2.0]], [[1.0]]], "y": [0, 1]}, "a list of 1 value at row 1, but 2 in the first"),
+    "a missing number in a dictionary": (
+        {"a": pa.array([1.0, None, 2.0]).dictionary_encode(), "y": [0, 1, 1]},
+        "'a' has no value at row 1",
+    ),
+    "a missing label in a dictionary": (
+        {"e": EYE, "y": pa.array(["a", "b", None]).dictionary_encode()},
+        "'y' has no value at row 2",
+    ),
+    "a missing number as label": ({"e": EYE, "y": pa.array([1, None, 2])}, "'y' has no value at row 1"),
+    "NaN as label": ({"e": EYE, "label": [0.0, 1.0, np.nan]}, "the column 'label' has nan at row 2"),
+    "decimals as labels": (
+        {"e": EYE, "y": pa.array([1, 2, 3], pa.decimal128(3, 1))},
+        "the column 'y' has a Decimal at row 0",
+    ),
+    "times as labels": ({"e": EYE, "y": pa.array([1, 2, 3], pa.timestamp("us"))}, "the column 'y' has dtype datetime64[us]"),
+    "a label beyond 2^63": ({"e": EYE, "y": pa.array([1, 2, 2**63], pa.uint64())}, "label 9223372036854775808"),
+    "no rows in lists": ({"e": pa.array([], pa.list_(pa.float32())), "y": pa.array([], pa.int64())}, "has no rows"),
     "a missing label": ({"e": EYE, "y": ["a", None, "b"]}, "'y' has no value at row 1"),
     "fractional labels": ({"e": EYE, "y": [0.0, 1.5, 1.0]}, "the column 'y' has 1.5 at row 1"),
     "lists as labels": ({"e": EYE, "y": EYE}, "argmax"),
@@ -219,17 +291,6 @@ def test_a_column_described_as_labels_is_preferred(tmp_path):
     table = pa.table({"e": EYE, "category": ["r", "g", "g"], "label": [0, 1, 1]})
     saved(tmp_path / "d", table, {"label": LABEL})
     assert datasets.load(tmp_path / "d").class_names == ("cat", "dog")
-
-
-def test_bad_pandas_cells_are_refused_by_row():
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
-    for cells, words in (
-        ([[1, 2], [1], [1, 2]], "a list of 1 value at row 1"),
-        ([[1, 2], [1, 2], "no"], "a str without numbers at row 2"),
-        ([[1, 2], ["a", "b"], [1, 2]], "a list without numbers at row 1"),
-    ):
-        check_refused(lambda cells=cells: datasets.load(pandas.DataFrame({"e": cells, "y": [0, 1, 1]})), words)
-    check_refused(lambda: datasets.load(pandas.DataFrame({"e": [object()] * 3, "y": [0, 1, 1]})), "'e' has object")
 
 
 def test_a_split_column_divides_the_rows(tmp_path):
