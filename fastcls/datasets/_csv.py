@@ -6,7 +6,7 @@ import csv
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,27 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
-from fastcls.datasets._common import existing_path, file_size, name_of, noting
+from fastcls.datasets._common import existing_path, file_size, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._tables import Chosen, Column, Table, choose, label_column, load_tables, too_large, without_labels
+from fastcls.datasets._tables import (
+    LABEL_COLUMNS,
+    Chosen,
+    Column,
+    Table,
+    choose,
+    label_column,
+    load_tables,
+    too_large,
+    without_labels,
+)
 
 SUFFIXES = (".csv", ".tsv")
 _BLOCK = 1024  # rows
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?")
+_COMMA = re.compile(r"[+-]?\d+(?:,\d+)+(?:\.\d*)?|[+-]?\d+(?:\.\d{3})+,\d+")  # 1,5 and 1,000.5 and 1.000,5
+_SURE_NAMES = frozenset(LABEL_COLUMNS) - {"y", "target", "targets"}  # no labels of the first row
+_MISSING = frozenset(("", "na", "n/a", "#n/a", "null", "?"))
 
 
 def is_csv(path: Path) -> bool:
@@ -37,10 +50,11 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Parameters
     ----------
     path : path
-        Separated by commas, semicolons or tabs. The first line has the names of the columns, unless all its cells are
-        numbers: then the columns are called '0', '1', ..., and the labels are the column of text. The labels are the column
-        ``label``, ``y``, ``target`` or ``class``, or else the only column of text. Columns that number or name the rows
-        (``id``, ``filename``) are left out. Whole numbers from 0 to 255 become uint8, all others float64.
+        In UTF-8, separated by commas, semicolons or tabs. The first line has the names of the columns (also 0, 1, 2, ...,
+        which pandas writes), unless it has numbers where the second has: then the columns are called '0', '1', ..., and
+        the labels are the column of text. The labels are the column ``label``, ``y``, ``target`` or ``class``, or else the
+        only column of text. Columns that number or name the rows (``id``, ``filename``) are left out. Whole numbers from 0
+        to 255 become uint8, all others float64.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
 
@@ -68,14 +82,16 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
     if one is None or two is None:
         raise InputError(f"{where} has no rows: write a line with the names of the columns, and one line per row")
     (_, first), (_, second) = one, two
-    headed = not all(map(_is_number, first)) and not (len(first) == len(second) and _alike(first, second))
+    if len(first) == 1 and re.search(r"\w[|: ]+\w", first[0]):
+        raise InputError(f"{where} has one column, {quoted(first[0], 40)}: separate cells by commas, semicolons or tabs")
+    headed = _is_head(first, second, labels, where)
     names = [name.strip() for name in first] if headed else [str(place) for place in range(len(first))]
     if len(set(names)) < len(names):
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         raise InputError(f"{where} has the columns {quoted_list(twice)} more than once: give each its own name")
     example = second if len(second) == len(names) else [""] * len(names)
     seen = [
-        Column(name, "numbers" if _is_number(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
+        Column(name, "numbers" if _is_number(cell) or _stands_for_one(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
         for name, cell in zip(names, example, strict=True)
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
@@ -101,6 +117,7 @@ def _read(
     label_at, split_at = (None if column is None else names.index(column.name) for column in (chosen.label, chosen.split))
     blocks: list[np.ndarray] = []
     labels: list[str] = []
+    lines: list[int] = []
     split: list[str] = []
     while numbered := list(itertools.islice(rows, _BLOCK)):
         for line, cells in numbered:
@@ -114,6 +131,7 @@ def _read(
         block = [cells for _, cells in numbered]
         if label_at is not None:
             labels += [cells[label_at].strip() for cells in block]
+            lines += [line for line, _ in numbered]
         if split_at is not None:
             split += [cells[split_at].strip() for cells in block]
         wanted = block if len(places) == len(names) else [[cells[place] for place in places] for cells in block]
@@ -126,10 +144,10 @@ def _read(
     X = np.concatenate(blocks)
     if X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all():
         X = X.astype(np.uint8)
-    return X, _labels(labels), np.array(split)
+    return X, _labels(labels, lines, where), np.array(split)
 
 
-def _labels(cells: list[str]) -> np.ndarray:
+def _labels(cells: list[str], lines: Sequence[int], where: str) -> np.ndarray:
     """Whole numbers as such, also those written as floats (``1.0``, numpy.savetxt's ``1.000e+00``); else the texts."""
     if all(map(_WHOLE.fullmatch, cells)):
         return np.array([int(cell) for cell in cells], np.int64)
@@ -137,12 +155,19 @@ def _labels(cells: list[str]) -> np.ndarray:
         values = np.array(cells, dtype=np.float64)
         if (np.abs(values) < 2**53).all() and (np.floor(values) == values).all():
             return values.astype(np.int64)
+    if all(map(_is_number, cells)):
+        bad = next((place for place, cell in enumerate(cells) if not np.isfinite(float(cell))), None)
+        if bad is not None:
+            raise InputError(
+                f"{where} has the label {quoted(cells[bad], 40)} in line {lines[bad]}, but numbers in the others: "
+                "fill it, or remove the row"
+            )
     return np.array(cells)
 
 
-def read_texts(cells: list[str]) -> np.ndarray:
-    """Labels from their texts: whole numbers if all are."""
-    return _labels(cells)
+def read_texts(cells: list[str], where: str) -> np.ndarray:
+    """Labels from their texts, one per line: whole numbers if all are."""
+    return _labels(cells, range(1, len(cells) + 1), where)
 
 
 def read_label_column(file: Path) -> np.ndarray:
@@ -163,14 +188,15 @@ def read_label_column(file: Path) -> np.ndarray:
     is_headed = column is not None or (
         bool(rest) and not _is_number(first) and all(len(cells) == 1 and _is_number(cells[0]) for cells in rest)
     )
-    found = []
+    found, places = [], []
     for line, cells in lines[1:] if is_headed else lines:
         if len(cells) != len(names) or not cells[place].strip():
             raise InputError(f"{where} has no label in line {line}: fill it, or remove the row")
         found.append(cells[place].strip())
+        places.append(line)
     if not found:
         raise InputError(f"{where} has no labels below its first line; wanted one label per line")
-    return _labels(found)
+    return _labels(found, places, where)
 
 
 def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: list[str], where: str) -> InputError:
@@ -181,8 +207,10 @@ def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: l
         if not _is_number(cells[place]) or not np.isfinite(float(cells[place]))
     )
     what = f"has {quoted(cell, 40)}" if cell.strip() else "has no value"
+    how = "write a decimal point, and no separators of thousands" if _COMMA.fullmatch(cell.strip()) else None
     return InputError(
-        f"{where} {what} in line {line}, column {quoted(names[place])}; wanted a finite number: fill it, or remove the row"
+        f"{where} {what} in line {line}, column {quoted(names[place])}; wanted a finite number: "
+        f"{how or 'fill it, or remove the row'}"
     )
 
 
@@ -190,13 +218,18 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
     """The number of each line that is not empty, from 1, and its cells."""
     with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
         start = lines.readline(1 << 20)
+        if "\0" in start:
+            raise InputError(f"{quoted(file)} has zero bytes, so it is no text in UTF-8: save it as CSV in UTF-8")
         lines.seek(0)
         separator = max("\t;,", key=start.count)
         try:
-            rows = csv.reader(lines, delimiter=separator)
-            yield from ((rows.line_num, cells) for cells in rows if cells)
+            rows = csv.reader(lines, delimiter=separator, strict=True)
+            yield from ((rows.line_num, cells) for cells in rows if len(cells) > 1 or any(map(str.strip, cells)))
         except csv.Error as error:
-            raise InputError(f"{quoted(file)} is not CSV ({reason(error)}): write it with one line per row") from None
+            raise InputError(
+                f"{quoted(file)} is not CSV ({reason(error)}, line {rows.line_num}): write it with one line per row, and "
+                "quotes in pairs"
+            ) from None
 
 
 def _is_number(cell: str) -> bool:
@@ -205,6 +238,24 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell
+
+
+def _stands_for_one(cell: str) -> bool:
+    """Whether a cell stands for a number: a missing value, or a number with a comma. Both are refused when they are read."""
+    return cell.strip().lower() in _MISSING or _COMMA.fullmatch(cell.strip()) is not None
+
+
+def _is_head(first: list[str], second: list[str], labels: Any, where: str) -> bool:
+    """Whether the first line has the names of the columns."""
+    numbers = [cell.strip() for cell in first if _is_number(cell)]
+    others = [cell.strip() for cell in first if not _is_number(cell)]
+    if others and not (len(first) == len(second) and _alike(first, second)):
+        return True
+    counts_up = len(numbers) > 2 and numbers == [str(place) for place in range(len(numbers))]
+    if counts_up or any(cell.lower() in _SURE_NAMES or cell == labels for cell in others):
+        note(f"{where}: the first line, {quoted_list(first, 4)}, is read as the names of the columns")
+        return True
+    return False
 
 
 def _alike(first: list[str], second: list[str]) -> bool:

@@ -53,7 +53,7 @@ def read_labels(file: Path) -> np.ndarray:
         values = np.asarray(column.values())
         return values if column.class_names is None else np.array(column.class_names)[values]
     if ending == ".txt":
-        return read_texts(text_lines(file))
+        return read_texts(text_lines(file), quoted(file))
     return read_npy(file)
 
 

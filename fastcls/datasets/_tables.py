@@ -27,7 +27,8 @@ Kind = Literal["numbers", "vectors", "text", "images", "other"]
 _IDENTIFIERS = frozenset(
     ("", "id", "ids", "idx", "index", "uid", "uuid", "key", "path", "file", "filename", "file_name", "name", "url", "split")
 )
-_LABELS = (*LABELS, "class", "category")
+#: names of columns of labels
+LABEL_COLUMNS = (*LABELS, "class", "category")
 _WANTED = "call the column of labels 'label', or name it with labels="
 
 
@@ -77,7 +78,7 @@ def choose(table: Table, labels: Any) -> Chosen:
         existing_path(labels, wanted=wanted_labels([column.name for column in table.columns]))
     split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
     # labels that are named or given replace the table's others, which must not become features
-    own = [column for column in table.columns if column.name.lower() in _LABELS and column is not label]
+    own = [column for column in table.columns if column.name.lower() in LABEL_COLUMNS and column is not label]
     others = [column for column in table.columns if column not in (label, split, *own)]
     if own:
         note(f"{table.where}: {quoted_list(column.name for column in own)} left out, because labels are no features")
@@ -125,7 +126,7 @@ def label_column(table: Table, labels: Any = None) -> Column | None:
         return named[0] if named else None
     if chosen := next((column for column in columns if column.is_label), None):
         return chosen
-    found = [column for column in columns if column.name.lower() in _LABELS]
+    found = [column for column in columns if column.name.lower() in LABEL_COLUMNS]
     described = [column for column in found if column.class_names is not None]
     if len(found) > 1 and len(described) != 1:
         raise InputError(

@@ -80,6 +80,8 @@ def test_texts_stay_texts(tmp_path):
 REFUSALS = {
     "columns.csv": (text("a,b\n1,2\n"), "has the columns 'a', 'b': call the column of labels 'label'"),
     "gap.csv": (text("a,label\n1,2\n1,\n"), "no label in line 3: fill it"),
+    "nan.csv": (text("label\n1\nnan\n"), "has the label 'nan' in line 3, but numbers in the others"),
+    "nan.txt": (text("1\nnan\n"), "has the label 'nan' in line 2, but numbers in the others"),
     "empty.csv": (text(""), "empty"),
     "header.csv": (text("label\n"), "no labels below its first line"),
     "two.npz": (lambda path: np.savez(path, a=Y, X=X), "has the arrays 'X', 'a'; wanted an array of one dimension called y"),

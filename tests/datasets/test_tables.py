@@ -153,7 +153,62 @@ def test_whole_numbers_are_labels_however_they_are_written(cells, names, tmp_pat
     assert datasets.load(tmp_path / "f.csv", labels="1").class_names == names
 
 
+#: text, labels=, and whether the first line could have been a row
+HEADS = {
+    "names are numbers": ("0,1,2,label\n.5,1,2,0\n3,4,5,1\n", None, False),
+    "names are numbers, labels are text": ("0,1,2,label\n.5,1,2,r\n3,4,5,s\n", None, True),
+    "names are numbers, labels are called otherwise": ("0,1,2,species\n.5,1,2,r\n3,4,5,s\n", None, True),
+    "all names are numbers": ("0,1,2,3\n.5,1,2,0\n3,4,5,1\n", "3", True),
+    "names are other numbers": ("400,401,402,label\n.5,1,2,r\n3,4,5,s\n", None, True),
+    "the name is given": ("400,401,402,species\n.5,1,2,r\n3,4,5,s\n", "species", True),
+    "an index": (",0,1,2,label\n0,.5,1,2,r\n1,3,4,5,s\n", None, False),
+    "an index that was read and written": ("Unnamed: 0,0,1,2,label\n0,.5,1,2,r\n1,3,4,5,s\n", None, False),
+    "a byte order mark": ("\ufeff0,1,2,label\n.5,1,2,r\n3,4,5,s\n", None, True),
+    "quotes and semicolons": ('"a";"b; c";"d";"label"\n".5";1;2;0\n3;4;5;1\n', None, False),
+    "empty lines": ("a,b,c,label\n\n.5,1,2,0\n   \n3,4,5,1\n\n", None, False),
+}
+
+
+@pytest.mark.parametrize(("text", "labels", "is_noted"), list(HEADS.values()), ids=list(HEADS))
+def test_the_first_line_has_the_names(text, labels, is_noted, tmp_path):
+    data = datasets.load(touch(tmp_path / "f.csv", text.encode()), labels=labels)
+    assert data.X.tolist() == [[0.5, 1, 2], [3, 4, 5]]
+    assert data.y.tolist() == [0, 1]
+    assert any("is read as the names of the columns" in text for text in data.notes) == is_noted
+
+
+def test_pandas_writes_and_this_reads(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    for frame in (pandas.DataFrame(X).assign(label=SPECIES), WIDE.to_pandas()):
+        for index in (True, False):
+            frame.to_csv(tmp_path / "f.csv", index=index)
+            data = datasets.load(tmp_path / "f.csv")
+            np.testing.assert_array_equal(data.X.astype(np.float32), X)
+            assert data.y.tolist() == Y.tolist()
+
+
+def test_csv_of_thousands_of_columns(tmp_path):
+    lines = [",".join([*(f"f{place}" for place in range(3000)), "label"])]
+    lines += [",".join([*map(str, range(row, row + 3000)), f"c{row}"]) for row in range(3)]
+    data = datasets.load(touch(tmp_path / "f.csv", "\n".join(lines).encode()))
+    assert data.X[:, [0, -1]].tolist() == [[0, 2999], [1, 3000], [2, 3001]]
+
+
 CSV_REFUSALS = {
+    "no value in the first row": ("a,b,species\n,2,0\n1,2,1\n", "but no labels: call the column"),
+    "no value in the first row, with labels": ("a,b,y\n,2,0\n", "has no value in line 2, column 'a'"),
+    "NA in the first row": ("a,b,y\nNA,2,0\n", "has 'NA' in line 2, column 'a'"),
+    "a decimal comma": (
+        "a;b;y\n1,5;2;0\n",
+        "has '1,5' in line 2, column 'a'; wanted a finite number: write a decimal point",
+    ),
+    "thousands": ('a,y\n1,0\n"1,000.5",1\n', "has '1,000.5' in line 3, column 'a'; wanted a finite number: write"),
+    "NaN as label": ("a,y\n1,0\n2,nan\n", "has the label 'nan' in line 3, but numbers in the others"),
+    "UTF-16": ("\ufeffa\0,\0y\0", "has zero bytes, so it is no text in UTF-8"),
+    "other separators": ("a|b|label\n1|2|x\n", "has one column, 'a|b|label': separate cells by commas, semicolons or tabs"),
+    "spaces": ("a b label\n1 2 x\n", "has one column, 'a b label'"),
+    "an open quote": ('a,label\n1,"x\n2,y\n', "is not CSV (unexpected end of data, line 3)"),
+    "two columns of labels": ("a,y,label\n1,2,x\n", "several columns that may be the labels, 'y', 'label'"),
     "text": ("a,b,y\n1,2,0\n1,x,1\n", "has 'x' in line 3, column 'b'"),
     "no value": ("a,b,y\n1,2,0\n1,,1\n", "has no value in line 3, column 'b'"),
     "NaN": ("a,b,y\n1,2,0\nnan,1,1\n", "has 'nan' in line 3, column 'a'"),
