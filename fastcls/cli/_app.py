@@ -210,7 +210,7 @@ def run(
         show(finished.results, sys.stdout)
     if table is not None:
         say(add_to_csv(table_of(finished.results), table))
-    for line in last_lines(finished.results, finished.folder, data):
+    for line in last_lines(finished.results, finished.folder, data, labels):
         say(line) if as_json else print(line)
     if finished.results["failures"]:
         raise typer.Exit(1)

@@ -140,15 +140,19 @@ def _validation(entry: dict[str, Any]) -> str:
     return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
-def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
-    """Return three lines: the report, the best model, and the next command, which works when pasted."""
+def closing_lines(results: dict[str, Any], folder: Path, data: str, labels: str | None = None) -> list[str]:
+    """Return three lines: the report, the best model, and the next command, which works when pasted.
+
+    `labels` is the file of the labels, or their name in the data.
+    """
     first = _report_line(folder)
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
     if results["models"]:
         saved.sort(key=lambda name: name != best_model(results))
     if not saved:
-        return [first, _best_line(results), f"Next: {printable(shlex.join(['fastcls', 'run', as_word(data)]))}"]
-    return [first, _best_line(results), _predict_line(folder, saved[0], data)]
+        again = ["fastcls", "run", as_word(data), *(() if labels is None else ("--labels", labels))]
+        return [first, _best_line(results), f"Next: {printable(shlex.join(again))}"]
+    return [first, _best_line(results), _predict_line(folder, saved[0], data, labels)]
 
 
 def _best_line(results: dict[str, Any]) -> str:
@@ -237,11 +241,11 @@ def _cell(column: str, value: Any, stream: TextIO) -> str:
     return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value, stream)
 
 
-def protocol_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
+def protocol_lines(results: dict[str, Any], folder: Path, data: str, labels: str | None = None) -> list[str]:
     """Return the last lines: the report, the source of the protocol and, if a model was saved, the next command."""
     lines = [_report_line(folder), f"Protocol: {results['protocol']['settings']['source']}"]
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
-    return [*lines, _predict_line(folder, saved[0], data)] if saved else lines
+    return [*lines, _predict_line(folder, saved[0], data, labels)] if saved else lines
 
 
 def _report_line(folder: Path) -> str:
@@ -249,6 +253,8 @@ def _report_line(folder: Path) -> str:
     return f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
 
 
-def _predict_line(folder: Path, model: str, data: str) -> str:
-    command = shlex.join(["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(data)])
-    return f"Next: {printable(command)}"
+def _predict_line(folder: Path, model: str, data: str, labels: str | None) -> str:
+    words = ["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(data)]
+    if labels is not None and not Path(labels).exists():  # a name in the data, which would be a feature otherwise
+        words += ["--labels", labels]
+    return f"Next: {printable(shlex.join(words))}"

@@ -159,9 +159,12 @@ def to_common_dtype(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     came = {what: name_of(X.dtype) for what, X in arrays.items()}
     arrays = {what: as_numbers(X) for what, X in arrays.items()}
     wanted = _common_dtype(arrays, {X.dtype.newbyteorder("=") for X in arrays.values()})
-    for what in arrays:
-        if came[what] != wanted.name:
-            note(f"{what}: {came[what]} converted to {wanted}; no value changes", level=logging.INFO)
+    for dtype in dict.fromkeys(came.values()):
+        named = [what for what in arrays if came[what] == dtype]
+        groups = [[what] for what in named] if len(named) < 3 else [named]  # one line for the many columns of a table
+        for group in groups if dtype != wanted.name else ():
+            names = f"{', '.join(group[:2])} and {len(group) - 2:,} more" if len(group) > 2 else group[0]
+            note(f"{names}: {dtype} converted to {wanted}; no value changes", level=logging.INFO)
     return {what: np.asarray(X).astype(wanted, copy=False) for what, X in arrays.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,13 @@ def as_hdf5(path: str) -> None:
         file["X"], file["y"] = X, Y
 
 
+def as_feather(path: str) -> None:
+    feather = pytest.importorskip("pyarrow.feather", reason="Feather needs pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", reason="Feather needs pyarrow")
+    rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(X.ravel()), 8)
+    feather.write_feather(pyarrow.table({"features": rows, "label": Y}), path)
+
+
 def as_csv(path: str) -> None:
     lines = [",".join(map(str, [*row, label])) for row, label in zip(X.tolist(), Y.tolist(), strict=True)]
     Path(path).write_text("\n".join([",".join([*(f"f{place}" for place in range(8)), "class"]), *lines]))
@@ -42,6 +50,7 @@ def as_csv(path: str) -> None:
 WRITERS = {
     "features.safetensors": as_safetensors,
     "features.parquet": as_parquet,
+    "features.feather": as_feather,
     "features.h5": as_hdf5,
     "features.csv": as_csv,
 }
@@ -86,6 +95,39 @@ def test_rows_of_bfloat16_are_as_good_as_those_of_float32():
         assert result.exit_code == 0, result.output
 
 
+def test_labels_of_an_hdf5_file():
+    h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py")
+    for name, array in (("rows", X), ("labels", Y)):
+        with h5py.File(f"{name}.h5", "w") as file:
+            file[name] = array
+    np.save("x.npy", X)
+    for data in ("rows.h5", "x.npy"):
+        result = cli("run", data, "--labels", "labels.h5", "--ks", "1", "--models", "knn", "--out", f"of-{data}")
+        assert result.exit_code == 0, result.output
+        predicted = cli("predict", f"of-{data}/models/knn.safetensors", data, "--labels", "labels.h5")
+        assert "accuracy: " in predicted.stderr, predicted.output
+
+
+BAD = np.where(np.eye(60, 8, -3) > 0, np.nan, X)
+
+
+@pytest.mark.parametrize("name", ["f.safetensors", "f.npz", "f.npy", "f.csv"])
+def test_bad_values_are_refused_by_row_and_column(name):
+    if name == "f.safetensors":
+        save_file({"features": BAD, "labels": Y}, name)
+        refused(cli("run", name), "features contains NaN (first at row 3, column 0)")
+    elif name == "f.npz":
+        np.savez(name, embeddings=BAD, labels=Y)
+        refused(cli("run", name), "embeddings contains NaN (first at row 3, column 0)")
+    elif name == "f.npy":
+        np.save(name, BAD)
+        np.save("y.npy", Y)
+        assert "f.npy contains NaN (first at row 3, column 0)" in cli("run", name).stderr.splitlines()[-1]
+    else:
+        Path(name).write_text("a,label\n1,0\nnan,1\n")
+        refused(cli("run", name), "has 'nan' in line 3, column 'a'")
+
+
 def test_labels_may_be_named(here):  # noqa: F811
     save_file({"features": X, "species": Y}, "f.safetensors")
     result = cli("run", "f.safetensors", "--labels", "species", "--ks", "1", "--models", "knn")
@@ -107,6 +149,21 @@ def test_of_several_columns_of_labels_one_is_named():
     assert result.exit_code == 0, result.output
     assert "accuracy" in result.stderr
     refused(cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "lable"), "'lable'", "'f0'")
+
+
+def test_labels_that_are_a_column_are_named_in_the_next_command():
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    columns = {f"f{place}": X[:, place] for place in range(8)}
+    parquet.write_table(pyarrow.table({**columns, "species_id": Y}), "f.parquet")
+    refused(cli("run", "f.parquet"), "but no labels: call the column of labels 'label', or name it with --labels")
+    result = cli("run", "f.parquet", "--labels", "species_id", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.output
+    command = shlex.split(result.stdout.splitlines()[-1].removeprefix("Next: fastcls "))
+    assert command[-2:] == ["--labels", "species_id"]
+    result = cli(*command)
+    assert result.exit_code == 0, result.output
+    assert "accuracy: " in result.stderr
 
 
 def test_test_rows_without_labels_are_predicted():
@@ -139,6 +196,9 @@ def test_rows_without_labels_are_predicted(name):
         h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py")
         with h5py.File(name, "a") as file:
             del file["y"]
+    elif name.endswith("feather"):
+        feather = pytest.importorskip("pyarrow.feather", reason="Feather needs pyarrow")
+        feather.write_feather(feather.read_table(name).drop_columns(["label"]), name)
     elif name.endswith("parquet"):
         parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
         parquet.write_table(parquet.read_table(name).drop_columns(["label"]), name)
