@@ -26,6 +26,12 @@ from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value,
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)
+#: part of the name of a type -> how to make it a feature
+_HINTS = {
+    "decimal": "cast it to float64",
+    "null": "fill it",
+    "binary": "store numbers as lists, and images as structs of bytes and path",
+}
 _MAX_INFO_BYTES = 1 << 24
 _OLDEST = 15  # pyarrow 14.0.0 and older run code from a file (CVE-2023-47248)
 
@@ -271,7 +277,7 @@ def _table(
     columns = []
     for name, type_ in fields:
         what = _kind_of(type_)
-        hint = "cast it to float64" if "decimal" in str(type_) else "fill it" if str(type_) == "null" else None
+        hint = next((text for word, text in _HINTS.items() if word in str(type_)), None)
         columns.append(
             Column(name, what, str(type_), lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
         )

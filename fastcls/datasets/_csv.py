@@ -101,7 +101,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         raise without_labels(table)
     rows = itertools.chain([two] if headed else [one, two], lines)
     X, y, split = _read(rows, names, chosen, where)
-    columns = [Column("features", "vectors", "numbers", lambda: X)]
+    columns = [Column("features", "vectors", "numbers", lambda: X, parts=[column.name for column in chosen.features])]
     if chosen.label is not None:
         columns.append(Column(chosen.label.name, "text", "text", lambda: y, is_label=True))
     if chosen.split is not None:

@@ -13,25 +13,33 @@ from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
 from fastcls.datasets._assemble import array_names
-from fastcls.datasets._common import text_lines
+from fastcls.datasets._common import file_size, text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_label_column, read_texts
 from fastcls.datasets._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from fastcls.datasets._hdf5 import named_datasets
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._stored import read_whole
 from fastcls.datasets._tables import label_column
+from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
+_KINDS = ".npy, .npz, .csv, .parquet, .h5, .safetensors or .txt"
 _WANTED = "an array of one dimension called y or labels"
 
 
 def read_labels(file: Path) -> np.ndarray:
-    """The labels in a file: .npy, .npz, .safetensors, HDF5, CSV, Parquet, Arrow, or text with one label per line.
+    """The labels in a file: .npy, .npz, .safetensors, HDF5, CSV, Parquet, Arrow, text with one label per line, or a
+    zarr array.
 
     Raises
     ------
     InputError
         If the file is damaged, or it is not clear which array or column has the labels.
     """
+    if file.is_dir():
+        if is_zarr(file) and read_head(file).node == "array":
+            return read_whole(open_zarr(file), quoted(file))
+        raise InputError(f"{quoted(file)} is a folder; wanted a file of labels: {_KINDS}, or the folder of a zarr array")
     ending = file.suffix.lower()
     if ending == ".npz":
         keys = npz_keys(file)
@@ -54,6 +62,8 @@ def read_labels(file: Path) -> np.ndarray:
         return values if column.class_names is None else np.array(column.class_names)[values]
     if ending == ".txt":
         return read_texts(text_lines(file), quoted(file))
+    if ending != ".npy" and file_size(file) and file.open("rb").read(6) != b"\x93NUMPY":
+        raise InputError(f"{quoted(file)} is no file of labels that is known here; wanted {_KINDS}")
     return read_npy(file)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from fastcls._storage.safetensors import Tensors
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import quoted
 from fastcls.datasets._assemble import assemble_named
-from fastcls.datasets._common import existing_path, noting
+from fastcls.datasets._common import existing_path, note, noting
 from fastcls.datasets._dataset import Dataset
 
 
@@ -54,12 +55,16 @@ def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dat
     """
     file = existing_path(path, wanted="a safetensors file")
     tensors = Tensors(file)
+    text = tensors.metadata.get("class_names")
+    class_names = names_in(text)
+    if text and class_names is None:
+        note(f"{quoted(file)}: class_names in its metadata is not used, because it is no JSON list of names")
     return assemble_named(
         {name: len(shape) for name, shape in tensors.shapes.items()},
         file,
         tensors.__getitem__,
         labels=labels,
-        class_names=names_in(tensors.metadata.get("class_names")),
+        class_names=class_names,
         kind="tensors",
     )
 

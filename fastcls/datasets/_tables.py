@@ -45,6 +45,7 @@ class Column(NamedTuple):
     class_names: Sequence[str] | None = None
     is_label: bool = False  # chosen already
     hint: str | None = None  # how to make it a feature, if it is none
+    parts: Sequence[str] = ()  # the columns of the file that its vectors were made of
 
 
 class Table(NamedTuple):
@@ -175,7 +176,9 @@ def load_tables(
     known: dict[str, Any] = {"class_names": names, "name": name}
     known["called"] = ("X", called[0], "X_test", f"{called[-1]}{' of the test rows' if len(parts) == 2 else ''}")
     if len(parts) == 2:
-        return assemble(X, y, rows_of(parts[1][0], parts[1][1].features), parts[1][2], **known)
+        own, wanted = (_names_of(chosen.features) for _, chosen, _ in (parts[1], parts[0]))
+        X_test = in_order(rows_of(parts[1][0], parts[1][1].features), own, wanted, parts[1][0].where, train.where)
+        return assemble(X, y, X_test, parts[1][2], **known)
     split = parts[0][1].split
     if split is None or y is None:
         return assemble(X, y, **known)
@@ -184,6 +187,24 @@ def load_tables(
     if len(y) != len(X):
         raise InputError(f"{called[0]} has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
     return assemble(X[first], y[first], X[second], y[second], **known)
+
+
+def _names_of(features: Sequence[Column]) -> Sequence[str]:
+    """The names of the features; none if they are the values of one column of vectors."""
+    return features[0].parts if features[0].kind == "vectors" else [column.name for column in features]
+
+
+def in_order(rows: np.ndarray, own: Sequence[str], wanted: Sequence[str], where: str, other: str) -> np.ndarray:
+    """The rows of one table with their features in the order of another's, by name; refused if the names differ."""
+    if own == wanted or not (own and wanted):
+        return rows
+    if set(own) != set(wanted):
+        lacking, more = ([name for name in one if name not in set(two)] for one, two in ((wanted, own), (own, wanted)))
+        found = f"lacks {quoted_list(lacking)}" if lacking else f"also has {quoted_list(more)}"
+        raise InputError(f"{where} and {other} have different columns, the first {found}: give both the same")
+    note(f"{where}: its columns are read in the order of {other}")
+    places = {name: place for place, name in enumerate(own)}
+    return rows[:, [places[name] for name in wanted]]
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -197,7 +218,11 @@ def joined(tables: Sequence[Table]) -> Table:
         return first
 
     def values(name: str) -> Any:
-        parts = [next(column for column in table.columns if column.name == name).values() for table in tables]
+        found = [next(column for column in table.columns if column.name == name) for table in tables]
+        parts = [column.values() for column in found]
+        for place, (table, column) in enumerate(zip(tables, found, strict=True)):
+            if column.parts:
+                parts[place] = in_order(parts[place], column.parts, found[0].parts, table.where, first.where)
         if isinstance(parts[0], list):
             return [image for part in parts for image in part]
         if len({part.shape[1:] for part in parts}) > 1:

@@ -121,6 +121,13 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "only test rows": ({"X": X, "y": Y, "X_test": X_TEST}, "only one of X_test and y_test"),
     "other names": ({"a": X, "b": Y}, "'a', 'b': name them X, y"),
     "one dimension": ({"X": X[0], "y": Y[:5]}, "X has shape (5,)"),
+    "no feature": ({"X": X[:, :0], "y": Y}, "at least one"),
+    "NaN in half": (
+        {"features": np.where(np.eye(12, 5, -2), np.nan, X).astype("f2"), "y": Y},
+        "features contains NaN (first at row 2, column 0)",
+    ),
+    "NaN as label": ({"features": X, "labels": np.where(Y == 1, np.nan, Y)}, "labels has nan at row 1"),
+    "too few labels of another name": ({"features": X, "labels": Y[:-1]}, "labels has 11 labels for 12 rows"),
     "no row": ({"X": X[:0], "y": Y[:0]}, "at least one"),
 }
 
@@ -144,6 +151,23 @@ def test_safetensors_stay_on_disk_and_their_metadata_names_the_classes(tmp_path)
     assert path.read_bytes() == before
 
 
+def test_class_names_that_are_no_list_are_noted(tmp_path):
+    save_file({"features": X, "labels": Y}, tmp_path / "f.safetensors", {"class_names": "cat, dog, ship"})
+    data = datasets.load(tmp_path / "f.safetensors")
+    assert data.class_names == ("0", "1", "2")
+    assert any("class_names in its metadata is not used" in text for text in data.notes)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u1", "i8"])
+def test_safetensors_of_every_type(dtype, tmp_path):
+    rows = (10 * X).astype(dtype)
+    save_file({"features": rows, "labels": Y.astype("i4")}, tmp_path / "f.safetensors")
+    data = datasets.load(tmp_path / "f.safetensors")
+    np.testing.assert_array_equal(data.X, rows)
+    assert data.X.dtype == ("f8" if dtype == "i8" else dtype)
+    assert data.y.tolist() == Y.tolist()
+
+
 def test_the_only_wide_tensor_needs_no_name_if_the_labels_have_one(tmp_path):
     path = safetensors(tmp_path / "f", {"resnet50": X, "target_id": Y})
     np.testing.assert_array_equal(datasets.load(path, labels="target_id").X, X)
@@ -163,6 +187,14 @@ DAMAGED = {
     "longer than the file": _tensor_file({"X": {"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}}, length=1 << 40),
     "offsets beyond the file": _tensor_file({"X": {"dtype": "F32", "shape": [1 << 40, 5], "data_offsets": [0, 5 << 42]}}),
     "shape of another size": _tensor_file({"X": {"dtype": "F32", "shape": [3, 5], "data_offsets": [0, 40]}}),
+    "cut within the header": _tensor_file({"X": {"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}})[:30],
+    "overlapping": _tensor_file(
+        {
+            "X": {"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]},
+            "y": {"dtype": "I64", "shape": [2], "data_offsets": [24, 40]},
+        }
+    ),
+    "negative offsets": _tensor_file({"X": {"dtype": "F32", "shape": [2, 5], "data_offsets": [-40, 0]}}),
     "truncated": _tensor_file({"X": {"dtype": "F32", "shape": [2, 5], "data_offsets": [0, 40]}}, bytes(39)),
 }
 

@@ -59,9 +59,39 @@ def test_kaggles_tables(tmp_path: Path) -> None:
     touch(tmp_path / "mnist_test.csv", b"label,pixel0,pixel1\n7,1,2\n")
     assert datasets.load(tmp_path).y_test.tolist() == [1]
     touch(tmp_path / "mnist_test.csv", b"label,pixel0\n7,1\n")
-    check_refused(lambda: datasets.load(tmp_path), "rows of shape (2,) and X_test of (1,)")
+    check_refused(lambda: datasets.load(tmp_path), "have different columns, the first lacks 'pixel1': give both the same")
     touch(tmp_path / "test.parquet")
     check_refused(lambda: datasets.load(tmp_path), "tables with different endings")
+
+
+def test_columns_of_tables_are_matched_by_name(tmp_path: Path) -> None:
+    touch(tmp_path / "c/train-0.csv", b"a,b,label\n1.5,2,x\n3,4,y\n")
+    touch(tmp_path / "c/train-1.csv", b"label,b,a\nx,6,5\n")
+    touch(tmp_path / "c/test.csv", b"b,label,a\n8,y,7\n")
+    data = datasets.load(tmp_path / "c")
+    assert data.X.tolist() == [[1.5, 2], [3, 4], [5, 6]]
+    assert data.X_test.tolist() == [[7, 8]]
+    assert sum("its columns are read in the order of" in text for text in data.notes) == 2
+    for content, words in (
+        (b"b,label,c\n8,y,7\n", "test.csv' and "),
+        (b"b,label,c\n8,y,7\n", "the first lacks 'a'"),
+        (b"a,b,c,label\n1,2,3,y\n", "the first also has 'c'"),
+    ):
+        touch(tmp_path / "c/test.csv", content)
+        check_refused(lambda: datasets.load(tmp_path / "c"), words)
+    touch(tmp_path / "c/train-1.csv", b"label,b,c\nx,6,5\n")
+    check_refused(lambda: datasets.load(tmp_path / "c"), "train-1.csv' and ")
+
+
+def test_columns_of_parquet_are_matched_by_name(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    (tmp_path / "p").mkdir()
+    parquet.write_table(pa.table({"a": [1.5, 3.0], "b": [2.0, 4.0], "label": [0, 1]}), tmp_path / "p/train.parquet")
+    parquet.write_table(pa.table({"b": [8.0], "label": [1], "a": [7.0]}), tmp_path / "p/test.parquet")
+    assert datasets.load(tmp_path / "p").X_test.tolist() == [[7, 8]]
+    parquet.write_table(pa.table({"b": [8.0], "label": [1], "c": [7.0]}), tmp_path / "p/test.parquet")
+    check_refused(lambda: datasets.load(tmp_path / "p"), "have different columns, the first lacks 'a'")
 
 
 def test_shards_of_a_hub_repository(tmp_path: Path) -> None:

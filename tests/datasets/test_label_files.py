@@ -70,6 +70,15 @@ def test_every_format_has_the_same_labels(name, tmp_path):
     assert datasets.load(X, labels=tmp_path / name).y.tolist() == Y.tolist()
 
 
+def test_a_zarr_array_has_labels_and_another_folder_has_not(tmp_path):
+    zarr = pytest.importorskip("zarr", reason="zarr is not installed")
+    zarr.open_group(str(tmp_path / "z.zarr"), mode="w").create_array("y", data=Y)
+    assert read_labels(tmp_path / "z.zarr/y").tolist() == Y.tolist()
+    for folder in (tmp_path, tmp_path / "z.zarr"):
+        with pytest.raises(InputError, match="is a folder; wanted a file of labels: .npy"):
+            read_labels(folder)
+
+
 def test_texts_stay_texts(tmp_path):
     (tmp_path / "y.csv").write_text("cat\ndog\ncat\n")
     assert read_labels(tmp_path / "y.csv").tolist() == ["cat", "dog", "cat"]
@@ -88,7 +97,7 @@ REFUSALS = {
     "two.h5": (hdf5(a=Y, b=Y), "has the arrays 'a', 'b'; wanted an array of one dimension called y"),
     "none.h5": (hdf5(), "has the arrays none; wanted"),
     "damaged.h5": (text("no HDF5"), "it is no HDF5 file, or damaged"),
-    "y.pdf": (text("%PDF"), "not a valid .npy"),
+    "y.pdf": (text("%PDF"), "is no file of labels that is known here; wanted .npy, .npz, .csv"),
     "two.parquet": (parquet(a=[1.5], b=[2.5]), "has the columns 'a', 'b', but no labels"),
 }
 
