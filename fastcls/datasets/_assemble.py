@@ -18,7 +18,7 @@ from fastcls._validation.rows import check_finite
 from fastcls.datasets._common import existing_path, name_of, note, note_left_out
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
-from fastcls.datasets._labels import encode_labels, to_common_dtype
+from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
 
 #: words that name rows and labels, the preferred one first
 ROWS = ("x", "features", "feature", "feats", "embeddings", "embedding", "embs", "emb", "images", "image", "vectors", "data")
@@ -142,7 +142,7 @@ def given_labels(labels: Any, there: Collection[str] = ()) -> np.ndarray | None:
         return None
     if isinstance(labels, (str, os.PathLike)):
         return read_labels(existing_path(labels, wanted=wanted_labels(there)))
-    return np.asarray(labels)
+    return plain_labels(labels, "y")
 
 
 def wanted_labels(there: Collection[str] = ()) -> str:
@@ -179,10 +179,10 @@ def assemble(
     if y is None:
         y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
     codes, test_codes, names = encode_labels(y, y_test, class_names, (first, second))
-    for what, rows, found in ((first, X, codes), (second, X_test, test_codes)):
-        if rows is not None and found is not None and len(rows) != len(found):
+    for what, given, found in ((first, X, codes), (second, X_test, test_codes)):
+        if given is not None and found is not None and len(given) != len(found):
             raise InputError(
-                f"{what} has {counted(len(found), 'label')} for {counted(len(rows), 'row')}: give one label per row"
+                f"{what} has {counted(len(found), 'label')} for {counted(len(given), 'row')}: give one label per row"
             )
     arrays = to_common_dtype(arrays)
     for what, rows in arrays.items():

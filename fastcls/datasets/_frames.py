@@ -113,7 +113,8 @@ def _numbers(series: Any, dtype: np.dtype, name: str) -> np.ndarray:
 
 def _stacked(series: Any, name: str) -> np.ndarray:
     """The cells of a column, each a list or an array of numbers, as rows."""
-    what, rows = f"the column {quoted(name)}", []
+    what = f"the column {quoted(name)}"
+    rows: list[np.ndarray] = []
     for row, cell in enumerate(series):
         if _is_missing(cell):
             raise no_value(what, row)

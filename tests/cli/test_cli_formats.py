@@ -148,7 +148,7 @@ def test_of_several_columns_of_labels_one_is_named():
     result = cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "label")
     assert result.exit_code == 0, result.output
     assert "accuracy" in result.stderr
-    refused(cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "lable"), "'lable'", "'f0'")
+    refused(cli("predict", "fastcls-f/models/knn.safetensors", "f.csv", "--labels", "labelz"), "'labelz'", "'f0'")
 
 
 def test_labels_that_are_a_column_are_named_in_the_next_command():

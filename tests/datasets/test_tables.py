@@ -337,8 +337,8 @@ def test_a_named_column_of_labels_leaves_the_others_out(tmp_path):
         assert any("'y' left out, because labels are no features" in text for text in data.notes)
         check_refused(lambda source=source: datasets.load(source), "may be the labels, 'y', 'label': name one with labels=")
         check_refused(
-            lambda source=source: datasets.load(source, labels="lable"),
-            "no file or folder 'lable': give a file of labels, or one of the names 'f0', 'f1'",
+            lambda source=source: datasets.load(source, labels="labelz"),
+            "no file or folder 'labelz': give a file of labels, or one of the names 'f0', 'f1'",
         )
 
 

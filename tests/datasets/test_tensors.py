@@ -32,6 +32,18 @@ class OnlyDLPack:
         return self.device, 0
 
 
+class WithGradient(OnlyDLPack):
+    """A tensor that is read only after `detach`."""
+
+    requires_grad = True
+
+    def __dlpack__(self, **options):
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+
+    def detach(self):
+        return OnlyDLPack(self.array)
+
+
 class OnlySlices:
     """A stored array without chunks."""
 
@@ -47,6 +59,40 @@ def test_a_tensor_is_read_without_a_copy():
     assert np.shares_memory(data.X, X)
     assert data.y.tolist() == Y.tolist()
     check_refused(lambda: datasets.load((OnlyDLPack(X, device=2), Y)), "on a device")
+
+
+def test_a_tensor_with_a_gradient_is_read_without_it():
+    data = datasets.load((WithGradient(X), OnlyDLPack(Y)))
+    assert np.shares_memory(data.X, X)
+    model = fastcls.KNeighborsClassifier(1).fit(WithGradient(X), Y)
+    assert np.shares_memory(model._rows.chunks[0], X)
+
+
+BAD = np.where(np.eye(12, 5, -2), np.nan, X).astype(np.float32)
+
+
+def test_nan_in_every_container_is_refused_by_row_and_column(tmp_path):
+    np.save(tmp_path / "bad.npy", BAD)
+    mapped = np.load(tmp_path / "bad.npy", mmap_mode="r")
+    for rows in (BAD, mapped, OnlyDLPack(BAD), WithGradient(BAD), OnlySlices(BAD), BAD.tolist()):
+        check_refused(lambda rows=rows: datasets.load((rows, Y)), "X contains NaN (first at row 2, column 0)")
+        check_refused(lambda rows=rows: datasets.load((X, Y, rows, Y)), "X_test contains NaN (first at row 2, column 0)")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (Y[:-1], "y has 11 labels for 12 rows"),
+        (np.where(Y == 1, 0.5, Y), "y has 0.5 at row 1"),
+        (np.where(Y == 2, np.nan, Y), "y has nan at row 2"),
+        ([None, *Y[1:].tolist()], "y has a missing value (None) at row 0"),
+        (["a", 1] * 6, "(row 1 is the first that differs from row 0)"),
+        (np.eye(3)[Y], "argmax"),
+    ],
+)
+def test_wrong_labels_of_tensors_are_refused_by_row(labels, words):
+    check_refused(lambda: datasets.load((OnlyDLPack(X), labels)), words)
+    check_refused(lambda: datasets.load(OnlySlices(X), labels=labels), words)
 
 
 def test_what_has_a_shape_a_dtype_and_slices_is_data():
