@@ -1,5 +1,7 @@
 """Published protocols: results equal those of plain NumPy, parts give the result of the whole, refusals are one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _embeddings import embeddings, halves, nearest_means, unit
