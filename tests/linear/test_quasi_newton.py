@@ -127,14 +127,13 @@ def test_a_preconditioned_descent_evaluates_half_as_often_and_ends_at_the_same_m
     X = (X.view(np.uint32) >> 16).astype(np.uint16).view("V2") if kind == "bfloat16" else X.astype(kind)
     kept = np.arange(0, 600, 2)  # rows of a fold
     problem = LinearProblem(X, y, alpha=1e-4, fit_intercept=True, rows=kept, center=np.full(80, 128.0 * (kind == "uint8")))
-    counts, weights, plain = [], [], LinearProblem.value_and_gradient
+    calls, counts, weights, plain = [], [], [], LinearProblem.value_and_gradient
+    monkeypatch.setattr(LinearProblem, "value_and_gradient", lambda self, W: calls.append(1) or plain(self, W))
     for make in (preconditioner_of, lambda problem: None):
         monkeypatch.setattr(_lbfgs, "preconditioner_of", make)
-        calls = []
-        monkeypatch.setattr(LinearProblem, "value_and_gradient", lambda self, W: calls.append(1) or plain(self, W))
         weights.append(LBFGS(1000, 1e-5).minimize(problem, np.zeros(problem.shape)).W)
         counts.append(len(calls))
-    assert 2 * counts[0] <= counts[1]
+    assert 2 * counts[0] <= counts[1] - counts[0]
     np.testing.assert_allclose(weights[0], weights[1], atol=0.05 * np.abs(weights[1]).max())
 
 
