@@ -55,6 +55,10 @@ cdef struct Job:
     uint8_t *by_feature         # and in panels of rows
 
 
+cdef enum:
+    MOST_TILES = 64             # of a round: each is the work of one thread. More threads work on each tile together
+
+
 cdef inline Py_ssize_t row_number(Job *job, Py_ssize_t i) noexcept nogil:
     return job.index[i] if job.index != NULL else job.first + i
 
@@ -69,3 +73,4 @@ cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t f
                      void *sums_out) noexcept nogil
 cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil
+cdef void lay_out_tiles(Job *job, uint8_t *scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil

@@ -43,6 +43,7 @@ cdef enum:
     MANY_WEIGHTS = 1 << 20      # bytes of weights that do not stay in the second level from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
+    MOST_TILE_BYTES = 8 << 20   # of scratch, for the same: a tile of 2,000 classes and 768 features
     SERIAL_WORK = 200000        # multiply-adds (5 us), below which waking threads costs more than it saves
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
@@ -261,18 +262,86 @@ cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t gr
         job.add(total, (<uint8_t *> sums) + k * STRIP * job.real_bytes)
 
 
-cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:
-    cdef Py_ssize_t n_strips = job.stride // STRIP, n_chunks, task, group, chunk
-    n_chunks = (job.n_groups + GROUPS_PER_TASK - 1) // GROUPS_PER_TASK
-    for task in prange(n_strips * n_chunks, schedule="dynamic", num_threads=job.n_threads,
-                       use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
+cdef void add_strips(Job *tiles, Py_ssize_t n_tiles, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_group,
+                     Py_ssize_t to_group, double *gradient) noexcept nogil:
+    """Add the rows of some tiles, in order, to one strip of some groups; n_rows are those of the last tile."""
+    cdef Py_ssize_t t, group
+    for t in range(n_tiles):
+        for group in range(from_group, to_group):
+            add_strip(&tiles[t], n_rows if t == n_tiles - 1 else tiles[t].tile_rows, strip, group, gradient)
+
+
+cdef void add_gradients(Job *tiles, Py_ssize_t n_tiles, Py_ssize_t n_rows, int n_threads, double *gradient) noexcept nogil:
+    cdef Py_ssize_t n_strips = tiles[0].stride // STRIP, n_groups = tiles[0].n_groups, n_chunks, task, chunk
+    n_chunks = (n_groups + GROUPS_PER_TASK - 1) // GROUPS_PER_TASK
+    for task in prange(n_strips * n_chunks, schedule="dynamic", num_threads=n_threads,
+                       use_threads_if=n_tiles * n_rows * tiles[0].n_features * tiles[0].n_columns > SERIAL_WORK):
         chunk = task // n_strips
-        for group in range(job.n_groups * chunk // n_chunks, job.n_groups * (chunk + 1) // n_chunks):
-            add_strip(job, n_rows, task % n_strips, group, gradient)
+        add_strips(tiles, n_tiles, n_rows, task % n_strips, n_groups * chunk // n_chunks, n_groups * (chunk + 1) // n_chunks,
+                   gradient)
+
+
+cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:
+    add_gradients(job, 1, n_rows, job.n_threads, gradient)
+
+
+cdef Py_ssize_t tiles_at_once(Job *job, Py_ssize_t tile_bytes) noexcept nogil:
+    """Tiles of a round: one for each thread, or 1 if all threads work on each tile.
+
+    A tile's copies are written and read by many threads if these share it. Where two cores have no cache in common, a line
+    takes 160 ns from one to the other instead of 28, and two threads then took as long as one (bench/LINEAR.md). In a round,
+    scores and slopes of a tile stay with its thread, and each strip of the gradient is read once for all its tiles.
+    """
+    return job.n_threads if job.is_packed and job.n_threads <= MOST_TILES and tile_bytes <= MOST_TILE_BYTES else 1
+
+
+cdef void lay_out_tiles(Job *job, uint8_t *scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil:
+    """One job for each tile of a round, for one thread, with its own part of the scratch."""
+    cdef Py_ssize_t t, size, of_tile
+    lay_out(job, scratch, &size)
+    n_tiles_out[0] = tiles_at_once(job, size)
+    for t in range(n_tiles_out[0]):
+        tiles[t] = job[0]
+        tiles[t].n_threads = 1
+        lay_out(&tiles[t], scratch + t * rounded(size), &of_tile)
+
+
+cdef Py_ssize_t tiles_to_losses(Job *job, Job *tiles, Py_ssize_t n_tiles, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Scores, losses and slopes of the next tiles of n rows: of a whole round, or of one tile, in tiles[0] too.
+
+    Returns how many. If all tiles of the round have rows, each is the work of one thread.
+    """
+    cdef Py_ssize_t t
+    if n_tiles == 1 or n - start <= (n_tiles - 1) * job.tile_rows:
+        tile_to_losses(job, start, min(job.tile_rows, n - start))
+        return 1
+    for t in prange(n_tiles, schedule="static", chunksize=1, num_threads=job.n_threads):
+        tile_to_losses(&tiles[t], start + t * job.tile_rows, min(job.tile_rows, n - start - t * job.tile_rows))
+    return n_tiles
+
+
+cdef void add_losses(Job *tile, int n_threads, Py_ssize_t start, Py_ssize_t n_rows, double *losses_out, double *totals_out,
+                     double *b_gradient_out) noexcept nogil:
+    """What else a tile adds: its losses are copied (or NULL), their weighted sums and bias slopes (or NULL) added."""
+    cdef Job job = tile[0]
+    cdef Py_ssize_t i, m
+    cdef double weight
+    job.n_threads = n_threads
+    if losses_out != NULL:
+        memcpy(losses_out, job.losses, <size_t> (n_rows * job.n_models) * sizeof(double))
+    for i in range(n_rows):
+        weight = job.weights[row_number(&job, start + i)] if job.weights != NULL else 1.0
+        for m in range(job.n_models):
+            totals_out[m] += weight * job.losses[i * job.n_models + m]
+    if b_gradient_out != NULL:
+        add_bias_slopes(&job, n_rows, b_gradient_out)
 
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns, int n_threads):
-    """Bytes of scratch that a call needs for any number of rows: a few MB, with 10,000 classes 25 MB and 0.6 MB a thread."""
+    """Bytes of scratch that a call needs for any number of rows: a few MB, of many classes for each thread.
+
+    With 10,000 classes: 25 MB and 0.6 MB a thread.
+    """
     cdef Job job
     cdef Py_ssize_t size
     job.n_threads = n_threads
@@ -284,7 +353,7 @@ def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_mode
     job.is_packed = is_packed(n_columns // n_models)
     job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     lay_out(&job, NULL, &size)
-    return size
+    return size if tiles_at_once(&job, size) == 1 else rounded(size) * tiles_at_once(&job, size)
 
 
 def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, int real, const double[::1] b,
@@ -332,10 +401,9 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     gradient_out, b_gradient_out : (n_models * n_classes, stride) and (n_models * n_classes,); no rows means losses only
     scratch : scratch_size bytes
     """
-    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size, i, m
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, n_tiles, n_done, t
     cdef Job job = job_of(X, storage, real, n_models, W.shape[0], W.shape[1] // real_bytes, n_threads)
-    cdef double weight
-    lay_out(&job, aligned(scratch), &size)
+    cdef Job tiles[MOST_TILES]
     job.W = &W[0, 0]
     job.b = &b[0]
     job.index = &index[0] if index.shape[0] > 0 else NULL
@@ -345,20 +413,19 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     job.loss = loss_function(loss)
     job.loss_code = loss
     job.options = &options[0] if options.shape[0] > 0 else NULL
+    lay_out_tiles(&job, aligned(scratch), tiles, &n_tiles)
     with nogil:
         while start < n:
-            n_rows = min(job.tile_rows, n - start)
-            tile_to_losses(&job, start, n_rows)
-            if losses_out.shape[0] > 0:
-                memcpy(&losses_out[start, 0], job.losses, <size_t> (n_rows * n_models) * sizeof(double))
-            for i in range(n_rows):
-                weight = job.weights[row_number(&job, start + i)] if job.weights != NULL else 1.0
-                for m in range(n_models):
-                    totals_out[m] += weight * job.losses[i * n_models + m]
+            n_done = tiles_to_losses(&job, tiles, n_tiles, start, n)
+            n_rows = min(job.tile_rows, n - start - (n_done - 1) * job.tile_rows)   # of the last tile
             if gradient_out.shape[0] > 0:
-                add_gradient(&job, n_rows, &gradient_out[0, 0])
-                add_bias_slopes(&job, n_rows, &b_gradient_out[0])
-            start += n_rows
+                add_gradients(&job if n_done == 1 else tiles, n_done, n_rows, n_threads, &gradient_out[0, 0])
+            for t in range(n_done):
+                add_losses(&job if n_done == 1 else &tiles[t], n_threads, start,
+                           n_rows if t == n_done - 1 else job.tile_rows,
+                           &losses_out[start, 0] if losses_out.shape[0] > 0 else NULL, &totals_out[0],
+                           &b_gradient_out[0] if gradient_out.shape[0] > 0 else NULL)
+                start += job.tile_rows
 
 
 def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):

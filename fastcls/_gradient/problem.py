@@ -252,8 +252,9 @@ class LinearProblem(WeightSpace):
         return (index if self.rows is None else self.rows[index]), len(index)
 
     def _chunks(self, n: int, n_columns: int, tile: int) -> Iterator[slice]:
-        """Runs of whole tiles, each about 50 ms of work."""
-        step = WORK_PER_CALL // (2 * n_columns * self.n_features) // tile * tile or tile
+        """Runs of whole tiles, each about 50 ms of work; if that is several tiles for each thread, as many for each."""
+        n_tiles = WORK_PER_CALL // (2 * n_columns * self.n_features) // tile or 1
+        step = tile * (n_tiles // self.n_threads * self.n_threads or n_tiles)
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
     def evaluate(

@@ -124,6 +124,25 @@ def test_a_tiny_loss_keeps_its_digits():
     assert one.per_sample(W)[6] == pytest.approx(60.0, rel=1e-15)
 
 
+@pytest.mark.parametrize(("loss", "kind"), [("softmax", "float32"), ("softmax", "uint8"), ("one_vs_all", "float64")])
+def test_rounds_of_tiles_give_the_bytes_of_one_tile_after_the_other(loss, kind):
+    """Five tiles and a bit: rounds of two and three tiles, with a tile or a few rows left; more threads share each tile."""
+    n, rng = 5 * 512 + 37, np.random.default_rng(0)
+    X = rng.integers(0, 255, (n, 70)).astype(kind)
+    y, weights, W = rng.integers(0, 40, n), rng.uniform(0, 2, n), rng.normal(size=(40, 71)) / 1000
+    found = set()
+    for n_jobs in (1, 2, 3, 4, 7):
+        problem = LinearProblem(X, y, loss, alpha=1e-3, fit_intercept=True, sample_weight=weights, n_jobs=n_jobs)
+        value, gradient = problem.value_and_gradient(W)
+        model = SoftmaxClassifier(n_jobs=n_jobs)
+        model.classes_, model.n_features_in_, model.coef_, model.intercept_ = np.arange(40), 70, W[:, :-1], W[:, -1]
+        losses, answers = problem.per_sample(W), model.predict_proba(X)
+        found.add((value, gradient.tobytes(), losses.tobytes(), answers.tobytes(), model.predict(X).tobytes()))
+        assert value == pytest.approx(np.average(losses, weights=weights) + 1e-3 * np.square(W).sum(), rel=1e-5)
+        assert np.array_equal(answers.argmax(axis=1), model.predict(X))
+    assert len(found) == 1
+
+
 def test_scratch_does_not_grow_with_rows():
     one, W = made("softmax", 1000, n=5000, d=16)  # scores of all rows would take 20 MB as float32
     one.value_and_gradient(W)
@@ -131,7 +150,7 @@ def test_scratch_does_not_grow_with_rows():
     one.value_and_gradient(W)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 5 << 20
+    assert peak < 8 << 20
 
 
 def scored(n=600, n_classes=64, d=300, dtype="float32"):
@@ -258,8 +277,8 @@ def test_probabilities_are_those_of_the_scores_and_take_no_second_array():
     error = prediction.score_errors(one.X, model.coef_, model.intercept_, 1).max()
     np.testing.assert_allclose(found, expected, rtol=2.1 * error)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=300 * SINGLE)
-    assert peak < 1.4 * found.nbytes  # the result, and a tile
-    assert peak_of_labels < found.nbytes / 3
+    assert peak < 1.7 * found.nbytes  # the result, and a tile for each thread
+    assert peak_of_labels < 0.7 * found.nbytes
 
 
 def test_the_learning_rate_costs_one_column_whatever_the_classes(monkeypatch):
