@@ -451,8 +451,8 @@ class LinearProblem(WeightSpace):
             moved[-1] = b[0] / count
         return moved
 
-    def sample(self, at_most: int) -> np.ndarray:
-        """Evenly spaced rows, centred, scaled and with a 1 for the bias, times the roots of their weights.
+    def sample(self, at_most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Evenly spaced rows of the problem, and their weights.
 
         Parameters
         ----------
@@ -460,17 +460,38 @@ class LinearProblem(WeightSpace):
 
         Returns
         -------
-        array (n, columns of W)
-            Of the problem's arithmetic.
+        numbers : int64 array (n,)
+            Row numbers in X.
+        weights : float64 array (n,)
+            The largest is 1.
         """
         numbers, n = self.row_numbers(None)
         chosen = evenly_spaced(n, at_most)
-        Z = np.ones((len(chosen), self.shape[1]), dtype=self.arithmetic)
         taken = numbers[chosen] if len(numbers) else chosen
+        if not len(self.weights):
+            return taken, np.ones(len(taken))
+        weights = self.weights[taken]
         with np.errstate(under="ignore"):
-            np.divide(as_numbers(self.X[taken]) - self.center, self.scale, out=Z[:, : self.n_features], casting="same_kind")
-            if len(self.weights):
-                Z *= np.sqrt(self.weights[taken], dtype=Z.dtype, casting="same_kind")[:, None]
+            return taken, weights / (weights.max() or 1.0)
+
+    def standardized(self, numbers: np.ndarray) -> np.ndarray:
+        """Some rows, centred, scaled and with a 1 for the bias.
+
+        Parameters
+        ----------
+        numbers : int64 array (n,)
+            Row numbers in X.
+
+        Returns
+        -------
+        array (n, columns of W)
+            Of the problem's arithmetic.
+        """
+        Z = np.ones((len(numbers), self.shape[1]), dtype=self.arithmetic)
+        with np.errstate(under="ignore", over="ignore"):
+            np.divide(
+                as_numbers(self.X[numbers]) - self.center, self.scale, out=Z[:, : self.n_features], casting="same_kind"
+            )
         return Z
 
     def scores(self, W: np.ndarray) -> np.ndarray:

@@ -13,6 +13,9 @@ randomness (2011), algorithm 4.4.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
@@ -23,6 +26,10 @@ N_ROWS, N_DIRECTIONS = 1000, 64
 _EXTRA = 8  # more columns than directions make the last directions precise
 #: the largest ratio of two lengths. With its square, rounding in float32 of the remembered vectors still has three digits.
 _MOST = 100.0
+#: no curvature is divided by a smaller one: the first step would overflow
+_LEAST = 1e-300
+#: of the sample, at once; 8 MB of float32
+_VALUES_AT_ONCE = 1 << 21
 
 
 class Preconditioner:
@@ -66,9 +73,10 @@ class Preconditioner:
 
 
 def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
-    """From an evenly spaced sample of the problem's rows; None if their directions are alike, or if the loss has flat parts.
+    """From an evenly spaced sample of the problem's rows.
 
-    The squared hinge is flat for rows beyond the margin. Near its minimum only a few rows are not, so the directions of all
+    None if the directions are alike, if squares of the rows overflow, and if the loss has flat parts: the squared hinge is
+    flat for rows beyond the margin. Near its minimum only a few rows are not, so the directions of all
     rows say little: on digits it took up to half more evaluations with them than without.
 
     Parameters
@@ -81,26 +89,51 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     """
     if problem.loss.segment_degree is not None:
         return None
-    with threads.one_blas_thread(), np.errstate(under="ignore"):
-        basis, variances = _largest_directions(problem.sample(N_ROWS))
+    with threads.one_blas_thread(), np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        found = _largest_directions(problem)
+    if found is None:
+        return None
+    basis, variances = found
     # the curvature of softmax at W = 0 is 1 / n_classes of the variance; less later, which changes little
     curvatures = variances / problem.n_classes + 2.0 * problem.l2
     least = max(curvatures[-1], curvatures[0] / _MOST**2)
-    if not least < curvatures[0]:
+    if not _LEAST < least < curvatures[0]:
         return None
     # Half of the way to the minimum: a longer first step overshoots along smaller directions more often than it gains.
     return Preconditioner(basis, least / np.maximum(curvatures, least), problem.n_classes, float(0.5 / least))
 
 
-def _largest_directions(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal directions, float64 (n_columns, k), and the mean squares of the rows along them, the largest first."""
-    n_columns = Z.shape[1]
+def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """Orthonormal directions, float64 (n_columns, k), and the mean squares of the rows along them, the largest first.
+
+    None if a square overflows. The rows are read twice, a block at a time: a thousand wide rows need more memory than the
+    rest of L-BFGS.
+    """
+    n_columns = problem.shape[1]
+    numbers, weights = problem.sample(N_ROWS)
+    roots, step = np.sqrt(weights).astype(problem.arithmetic), max(1, _VALUES_AT_ONCE // n_columns)
+
+    def products(Q: np.ndarray, over: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """The sum over blocks Z of the sample of ``over(Z, Z Q)``."""
+        total: Any = 0.0
+        for start in range(0, len(numbers), step):
+            some = slice(start, start + step)
+            Z = problem.standardized(numbers[some])
+            Z *= roots[some, None]
+            total = total + over(Z, Z @ Q)
+        return total
+
     if n_columns <= N_DIRECTIONS + _EXTRA:
-        Q = np.eye(n_columns, dtype=Z.dtype)
+        Q = np.eye(n_columns, dtype=problem.arithmetic)
     else:
-        Q = np.random.default_rng(0).normal(size=(n_columns, N_DIRECTIONS + _EXTRA)).astype(Z.dtype)
-        Q = np.linalg.qr(Z.T @ (Z @ Q))[0]
-    scores = Z @ Q
-    squares, turn = np.linalg.eigh((scores.T @ scores).astype(np.float64))
+        Q = np.random.default_rng(0).normal(size=(n_columns, N_DIRECTIONS + _EXTRA)).astype(problem.arithmetic)
+        Q = products(Q, lambda Z, scores: Z.T @ scores)
+        if not np.isfinite(Q).all():
+            return None
+        Q = np.linalg.qr(Q)[0]
+    moments = products(Q, lambda Z, scores: scores.T @ scores).astype(np.float64)
+    if not np.isfinite(moments).all():
+        return None
+    squares, turn = np.linalg.eigh(moments)
     largest = slice(None, -N_DIRECTIONS - 1, -1)
-    return np.ascontiguousarray((Q.astype(np.float64) @ turn)[:, largest]), squares[largest].clip(0.0) / len(Z)
+    return np.ascontiguousarray((Q.astype(np.float64) @ turn)[:, largest]), squares[largest].clip(0.0) / weights.sum()

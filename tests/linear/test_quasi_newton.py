@@ -1,5 +1,7 @@
 """The iteration of L-BFGS: products of remembered vectors, directions, steps."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,41 @@ def test_rows_without_a_large_direction_need_no_preconditioner():
     rows[:, 0] *= 9
     assert preconditioner_of(LinearProblem(rows, np.arange(12) % 2)) is not None
     assert preconditioner_of(LinearProblem(rows, np.arange(12) % 2, "squared_hinge")) is None
+
+
+def test_the_sample_of_wide_rows_is_read_a_block_at_a_time():
+    X = np.random.default_rng(0).integers(0, 256, (1000, 12_000)).astype(np.uint8)
+    problem = LinearProblem(X, np.arange(1000) % 3)
+    tracemalloc.start()
+    assert preconditioner_of(problem) is not None
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * X.size  # of the sample in float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e-30, 1e17, 1e18, 1e160])
+def test_rows_whose_squares_overflow_or_vanish_do_no_harm(size, dtype):
+    rng = np.random.default_rng(0)
+    with np.errstate(over="ignore", under="ignore"):
+        X = (rng.normal(size=(50, 80)) * size).astype(dtype)
+    if not np.isfinite(X).all():
+        return
+    made = preconditioner_of(LinearProblem(X, np.arange(50) % 3))
+    if made is not None:
+        assert np.isfinite([made.basis.sum(), made.less.sum(), made.first_step]).all()
+
+
+@pytest.mark.parametrize("weight", [1e12, 1e100, 1e300])
+def test_a_heavy_row_outside_the_sample_does_not_stretch_the_first_step(weight):
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.normal(size=(3001, 10)).astype(np.float32), rng.integers(0, 3, 3001), np.ones(3001)
+    light = LinearProblem(X, y, sample_weight=weights)
+    weights[1] = weight
+    heavy = LinearProblem(X, y, sample_weight=weights)
+    assert 1 not in heavy.sample(1000)[0]
+    assert preconditioner_of(heavy).first_step == pytest.approx(preconditioner_of(light).first_step, rel=1e-6)
+    assert LBFGS(50).minimize(heavy, np.zeros((3, 10))).converged
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "uint8"])
