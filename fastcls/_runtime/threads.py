@@ -12,9 +12,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import joblib
 from threadpoolctl import ThreadpoolController
@@ -43,8 +42,9 @@ _own = _OfThread()
 
 
 def _remember_fork() -> None:
-    global _forked
+    global _forked, _one_blas
     _forked = True
+    _one_blas = _OneBlasThread()  # its lock may be held by a thread that the child does not have
 
 
 if hasattr(os, "register_at_fork"):
@@ -231,13 +231,42 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[object]:
-    """A context in which the BLAS uses one thread.
+class _OneBlasThread:
+    """The limit that callers of `one_blas_thread` share. It belongs to the process, so the last one to leave restores it."""
+
+    def __init__(self) -> None:
+        self.lock, self.n_inside = threading.Lock(), 0
+        self.limit: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.n_inside:
+                self.limit = _pools().limit(limits=1, user_api="blas")
+            self.n_inside += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.n_inside -= 1
+            if not self.n_inside:
+                self.limit.restore_original_limits()
+
+
+_one_blas = _OneBlasThread()
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """A context in which the BLAS uses one thread, also while other threads enter and leave such a context.
 
     After each call the threads of the BLAS spin for a while and occupy cores that our threads need, and vice versa. Many
     small calls then take ten times as long (scikit-learn#34764).
     """
-    return _pools().limit(limits=1, user_api="blas")
+    shared = _one_blas
+    shared.enter()
+    try:
+        yield
+    finally:
+        shared.leave()
 
 
 _OPERATIONS_PER_THREAD = 2_000_000  # about 0.1 ms, ten times the cost of waking a thread and waiting for it

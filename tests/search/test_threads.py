@@ -1,5 +1,6 @@
 """How many threads a call gets: never more than four a processor, never more than can be made, and always said."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -10,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 from _rows import python
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastcls
 from fastcls import _kernels, persistence
@@ -277,3 +279,19 @@ def test_the_number_of_cores_is_that_of_joblib(monkeypatch):
         for physical in (True, False):
             assert _threads._cores(physical) == joblib.cpu_count(only_physical_cores=physical)
     _threads._count_cores.cache_clear()
+
+
+def test_the_blas_gets_its_threads_back_when_the_last_of_several_callers_leaves():
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas()
+        first, second = _threads.one_blas_thread(), _threads.one_blas_thread()
+        with contextlib.ExitStack() as outer:
+            outer.enter_context(first)
+            with contextlib.ExitStack() as inner:
+                inner.enter_context(second)
+                outer.close()  # the first to come leaves first, as threads do
+                assert set(blas()) == {1}
+        assert blas() == before
