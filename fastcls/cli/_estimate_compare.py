@@ -73,7 +73,7 @@ def in_words(estimates: Mapping[Part, Seconds]) -> list[str]:
     slow, others = longest[0], _sum(by_protocol[name] for name in longest[1:])
     if by_protocol[slow].expected > max(_LONG, others.expected):
         quick = ",".join(name for name in by_protocol if name != slow)
-        lines.append(f"{slow} comes last; without it {about(others.expected)}: --preset {quick}")
+        lines.append(f"{slow} takes most of it; without it {about(others.expected)}: --preset {quick}")
     return lines
 
 
@@ -117,7 +117,7 @@ def _measuring(plan: Plan) -> float:
 def _rows(plan: Plan, part: Part, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Random training rows of a part, and their classes (evenly spaced ones may all have the same class)."""
     X, y = plan.training_rows(part)
-    at = np.sort(np.random.default_rng(0).permutation(len(X))[:n])
+    at = np.sort(np.random.default_rng(0).choice(len(X), min(n, len(X)), replace=False))
     return X[at], y[at]
 
 

@@ -299,7 +299,7 @@ def test_what_takes_long_is_named_with_its_bound_and_with_what_is_left_without_i
     found = parts_of(dino__a=(20, 20), dino__b=(22, 22), clip_probe__a=(200, 500), clip_probe__b=(400, 1000))
     assert in_words(found) == [
         "this will take about 11 min (at most 26 min): clip-probe about 10 min (at most 25 min), dino about 40 s",
-        "clip-probe comes last; without it about 40 s: --preset dino",
+        "clip-probe takes most of it; without it about 40 s: --preset dino",
     ]
     assert in_words(parts_of(dino__a=(20, 20), dino__b=(22, 22))) == ["this will take about 40 s"]
     assert in_words(parts_of(dino__a=(10, 10), clip_probe__a=(20, 50))) == [
