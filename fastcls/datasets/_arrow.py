@@ -18,11 +18,11 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, quoted, quoted_list, reason
+from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
-from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, too_large
+from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, refuse_repeated, too_large
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)
@@ -140,18 +140,23 @@ def _of_parquet(file: Path) -> Table:
         for group in range(opened.num_row_groups):
             yield from opened.read_row_group(group, columns=[name], use_threads=False).column(0).chunks
 
-    def size(name: str) -> int:
-        groups = map(opened.metadata.row_group, range(opened.num_row_groups))
-        columns = (group.column(place) for group in groups for place in range(group.num_columns))
-        return sum(
-            max(column.num_values * 8, column.total_uncompressed_size)
-            for column in columns
-            if column.path_in_schema == name or column.path_in_schema.startswith(f"{name}.")
-        )
-
     with _reading(quoted(file)):
         fields = [(field.name, field.type) for field in schema]
-        return _table(fields, n_rows, chunks, size, quoted(file), classes)
+        sizes = _sizes_of(opened.metadata, [name for name, _ in fields])
+        return _table(fields, n_rows, chunks, sizes.__getitem__, quoted(file), classes)
+
+
+def _sizes_of(metadata: Any, names: Sequence[str]) -> dict[str, int]:
+    """Bytes of each column once it is decoded; those of a list or a struct are one or several parts, ``name.part``."""
+    sizes = dict.fromkeys(names, 0)
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            path, n_bytes = column.path_in_schema, max(column.num_values * 8, column.total_uncompressed_size)
+            dots = [place for place, character in enumerate(path) if character == "."]
+            for name in [path[:end] for end in (*dots, len(path))]:
+                if name in sizes:
+                    sizes[name] += n_bytes
+    return sizes
 
 
 def _ipc(files: Sequence[Path]) -> Any:
@@ -259,8 +264,7 @@ def _table(
     if not n_rows:
         raise InputError(f"{where} has no rows: give at least one")
     names = [name for name, _ in fields]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise InputError(f"{where} has the columns {quoted_list(twice)} more than once: give each its own name")
+    refuse_repeated(names, where)
 
     def values(name: str, what: Kind) -> Any:
         readers: dict[Kind, Callable[[Iterator[Any], str], Any]] = {"text": _text, "images": _images}

@@ -25,13 +25,15 @@ from fastcls.datasets._tables import (
     choose,
     label_column,
     load_tables,
+    refuse_repeated,
     too_large,
     without_labels,
 )
 
 SUFFIXES = (".csv", ".tsv")
-_BLOCK = 1024  # rows
+_MOST_ROWS, _MOST_CELLS = 1024, 1 << 18  # of a block: as text, a cell takes 60 bytes
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
+_DIGITS = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+(?:,\d+)+(?:\.\d*)?|[+-]?\d+(?:\.\d{3})+,\d+")  # 1,5 and 1,000.5 and 1.000,5
 _SURE_NAMES = frozenset(LABEL_COLUMNS) - {"y", "target", "targets"}  # no labels of the first row
@@ -86,9 +88,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         raise InputError(f"{where} has one column, {quoted(first[0], 40)}: separate cells by commas, semicolons or tabs")
     headed = _is_head(first, second, labels, where)
     names = [name.strip() for name in first] if headed else [str(place) for place in range(len(first))]
-    if len(set(names)) < len(names):
-        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-        raise InputError(f"{where} has the columns {quoted_list(twice)} more than once: give each its own name")
+    refuse_repeated(names, where)
     example = second if len(second) == len(names) else [""] * len(names)
     seen = [
         Column(name, "numbers" if _is_number(cell) or _stands_for_one(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
@@ -113,13 +113,15 @@ def _read(
     rows: Iterator[tuple[int, list[str]]], names: list[str], chosen: Chosen, where: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The features as one array, the labels and the split."""
-    places = [names.index(column.name) for column in chosen.features]
+    numbered_names = {name: place for place, name in enumerate(names)}
+    places = [numbered_names[column.name] for column in chosen.features]
     label_at, split_at = (None if column is None else names.index(column.name) for column in (chosen.label, chosen.split))
     blocks: list[np.ndarray] = []
     labels: list[str] = []
     lines: list[int] = []
     split: list[str] = []
-    while numbered := list(itertools.islice(rows, _BLOCK)):
+    n_rows = max(1, min(_MOST_ROWS, _MOST_CELLS // len(names)))
+    while numbered := list(itertools.islice(rows, n_rows)):
         for line, cells in numbered:
             if len(cells) != len(names):
                 raise InputError(
@@ -136,14 +138,19 @@ def _read(
             split += [cells[split_at].strip() for cells in block]
         wanted = block if len(places) == len(names) else [[cells[place] for place in places] for cells in block]
         try:
+            if any("_" in "".join(cells) for cells in wanted):  # 1_000, which NumPy reads as Python does
+                raise ValueError
             blocks.append(np.array(wanted, dtype=np.float64))
         except ValueError:
             raise _not_a_number(numbered, places, names, where) from None
         if not np.isfinite(blocks[-1]).all():
             raise _not_a_number(numbered, places, names, where)
-    X = np.concatenate(blocks)
-    if X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all():
-        X = X.astype(np.uint8)
+        if np.abs(blocks[-1]).max() >= 2**53:
+            _refuse_rounded(numbered, places, names, where)
+        if blocks[-1].min() >= 0 and blocks[-1].max() <= 255 and (np.floor(blocks[-1]) == blocks[-1]).all():
+            blocks[-1] = blocks[-1].astype(np.uint8)
+    dtype = np.uint8 if all(block.dtype == np.uint8 for block in blocks) else np.float64
+    X = np.concatenate(blocks, dtype=dtype)
     return X, _labels(labels, lines, where), np.array(split)
 
 
@@ -212,6 +219,18 @@ def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: l
         f"{where} {what} in line {line}, column {quoted(names[place])}; wanted a finite number: "
         f"{how or 'fill it, or remove the row'}"
     )
+
+
+def _refuse_rounded(rows: list[tuple[int, list[str]]], places: list[int], names: list[str], where: str) -> None:
+    """Refuse whole numbers that float64 does not hold."""
+    for line, cells in rows:
+        for place in places:
+            cell = cells[place].strip()
+            if _DIGITS.fullmatch(cell) and int(cell) != int(float(cell)):
+                raise InputError(
+                    f"{where} has {quoted(cell, 40)} in line {line}, column {quoted(names[place])}, which float64 cannot "
+                    "hold exactly (2^53): scale the column, or leave it out"
+                )
 
 
 def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:

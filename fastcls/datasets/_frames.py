@@ -8,11 +8,11 @@ import numpy as np
 
 from fastcls._validation.base import is_missing
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, kind, quoted, quoted_list, reason
+from fastcls._validation.messages import counted, kind, quoted, reason
 from fastcls.datasets._arrow import of_arrow, pyarrow_for
 from fastcls.datasets._common import noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._tables import Column, Table, load_tables, no_value
+from fastcls.datasets._tables import Column, Table, load_tables, no_value, refuse_repeated
 
 _WHERE = "the data frame"
 _NUMBERS = (bool, int, float, np.number, np.bool_)
@@ -58,8 +58,7 @@ def load_frame(frame: Any, *, labels: Any = None, name: str = "frame") -> Datase
     names = [str(column) for column in frame.columns]
     if not len(frame):
         raise InputError(f"{_WHERE} has no rows: give at least one")
-    if twice := [column for column in dict.fromkeys(names) if names.count(column) > 1]:
-        raise InputError(f"{_WHERE} has the columns {quoted_list(twice)} more than once: give each its own name")
+    refuse_repeated(names, _WHERE)
     columns = [_of_series(column, frame.iloc[:, place]) for place, column in enumerate(names)]
     return load_tables(Table(_WHERE, len(frame), columns), labels=labels, name=name)
 

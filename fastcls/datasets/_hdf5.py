@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,8 +98,8 @@ def _in_one_group(there: Mapping[str, int], labels: Any) -> dict[str, str]:
 
     ``train`` and ``test`` stay, because they name the part.
     """
-    group = os.path.dirname(labels) if isinstance(labels, str) and labels in there else os.path.commonpath(there or [""])
-    group = os.path.dirname(group) if group in there else group
+    group = posixpath.dirname(labels) if isinstance(labels, str) and labels in there else posixpath.commonpath(there or [""])
+    group = posixpath.dirname(group) if group in there else group
     inside = {name.removeprefix(f"{group}/"): name for name in there if name.startswith(f"{group}/")}
     if not group or array_names(there).X is not None or array_names(inside).X is None:
         return {name: name for name in there}

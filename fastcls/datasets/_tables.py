@@ -93,10 +93,10 @@ def choose(table: Table, labels: Any) -> Chosen:
             )
         if found:
             features = named or found
-            note_left_out(table.where, [column.name for column in others if column not in features], features[0].name)
+            note_left_out(table.where, [column.name for column in others if column is not features[0]], features[0].name)
             return Chosen(features, label, split)
     features = [column for column in others if not _is_identifier(column.name)]
-    note_left_out(table.where, [column.name for column in others if column not in features], "the columns of numbers")
+    note_left_out(table.where, [column.name for column in others if _is_identifier(column.name)], "the columns of numbers")
     if not features:
         raise InputError(f"{table.where} has no column of numbers next to the labels: add the features")
     for column in features:
@@ -169,6 +169,7 @@ def load_tables(
         y = given_labels(labels) if chosen.label is None else chosen.label.values()
         parts.append((table, chosen, y))
         called.append("y" if chosen.label is None else f"the column {quoted(chosen.label.name)}")
+    _check_class_names([(table, chosen.label) for table, chosen, _ in parts if chosen.label is not None])
     names = parts[0][1].label.class_names if parts[0][1].label is not None else None
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
         return _images(parts, names, name, image_size, on_error, progress, called)
@@ -187,6 +188,17 @@ def load_tables(
     if len(y) != len(X):
         raise InputError(f"{called[0]} has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
     return assemble(X[first], y[first], X[second], y[second], **known)
+
+
+def _check_class_names(labels: Sequence[tuple[Table, Column]]) -> None:
+    """Refuse columns of labels whose numbers name different classes."""
+    named = [(table.where, list(label.class_names)) for table, label in labels if label.class_names is not None]
+    for where, names in named[1:]:
+        if names != named[0][1]:
+            raise InputError(
+                f"{named[0][0]} has the classes {quoted_list(named[0][1], 4)} and {where} {quoted_list(names, 4)}: give "
+                "both the same, in the same order"
+            )
 
 
 def _names_of(features: Sequence[Column]) -> Sequence[str]:
@@ -214,6 +226,9 @@ def joined(tables: Sequence[Table]) -> Table:
         kinds, wanted = ({column.name: column.kind for column in each.columns} for each in (table, first))
         if kinds != wanted:
             raise InputError(f"{table.where} and {first.where} have different columns: give all files the same")
+        own = {column.name: column for column in table.columns}
+        for column in first.columns:
+            _check_class_names([(first, column), (table, own[column.name])])
     if len(tables) == 1:
         return first
 
@@ -223,6 +238,12 @@ def joined(tables: Sequence[Table]) -> Table:
         for place, (table, column) in enumerate(zip(tables, found, strict=True)):
             if column.parts:
                 parts[place] = in_order(parts[place], column.parts, found[0].parts, table.where, first.where)
+        texts = [not isinstance(part, list) and part.dtype.kind in "UO" for part in parts]
+        if len(set(texts)) > 1:  # NumPy would make text of the numbers: 7 of 007
+            text, numbers = tables[texts.index(True)].where, tables[texts.index(False)].where
+            raise InputError(
+                f"the column {quoted(name)} has text in {text} and numbers in {numbers}: write the same kind in all files"
+            )
         if isinstance(parts[0], list):
             return [image for part in parts for image in part]
         if len({part.shape[1:] for part in parts}) > 1:
@@ -279,6 +300,12 @@ def rows_of(table: Table, features: Sequence[Column]) -> np.ndarray:
     for place, values in enumerate(columns.values()):
         rows[:, place] = values[:, 0]
     return rows
+
+
+def refuse_repeated(names: Sequence[str], where: str) -> None:
+    """Refuse columns of one name."""
+    if repeated := [name for name, n in Counter(names).items() if n > 1]:
+        raise InputError(f"{where} has the columns {quoted_list(repeated)} more than once: give each its own name")
 
 
 def no_value(what: str, row: int, column: int | None = None) -> InputError:

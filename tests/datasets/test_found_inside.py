@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,29 @@ def test_columns_of_parquet_are_matched_by_name(tmp_path: Path) -> None:
     assert datasets.load(tmp_path / "p").X_test.tolist() == [[7, 8]]
     parquet.write_table(pa.table({"b": [8.0], "label": [1], "c": [7.0]}), tmp_path / "p/test.parquet")
     check_refused(lambda: datasets.load(tmp_path / "p"), "have different columns, the first lacks 'a'")
+
+
+def test_labels_of_several_files_are_of_one_kind_and_name_the_same_classes(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    touch(tmp_path / "c/train-0.csv", b"a,label\n1.5,007\n3,7\n")
+    touch(tmp_path / "c/train-1.csv", b"a,label\n1.5,007\n3,x\n")
+    check_refused(lambda: datasets.load(tmp_path / "c"), "train-0.csv': write the same kind")
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    (tmp_path / "p").mkdir()
+
+    def write(name: str, classes: list[str]) -> None:
+        info = {"info": {"features": {"label": {"names": classes, "_type": "ClassLabel"}}}}
+        table = pa.table({"a": [1.5, 3.0], "label": [0, 1]}).replace_schema_metadata({"huggingface": json.dumps(info)})
+        parquet.write_table(table, tmp_path / "p" / name)
+
+    for name in ("test.parquet", "train-1.parquet"):
+        write("train-0.parquet", ["cat", "dog"])
+        write(name, ["cat", "dog"])
+        assert datasets.load(tmp_path / "p").class_names == ("cat", "dog")
+        write(name, ["dog", "cat"])
+        check_refused(lambda: datasets.load(tmp_path / "p"), "has the classes 'cat', 'dog' and ")
+        (tmp_path / "p" / name).unlink()
 
 
 def test_shards_of_a_hub_repository(tmp_path: Path) -> None:
