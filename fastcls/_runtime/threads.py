@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from fastcls import _kernels
 from fastcls._validation.base import check_n_jobs
@@ -231,6 +231,12 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def _release_blas() -> None:
+    """Let the calling thread set the threads of OpenBLAS: from threadpoolctl 3.8 on, only the one that set them may."""
+    if hasattr(OpenBLASController, "clear_controlling_thread"):
+        OpenBLASController.clear_controlling_thread(force=True)
+
+
 class _OneBlasThread:
     """The limit that callers of `one_blas_thread` share. It belongs to the process, so the last one to leave restores it."""
 
@@ -248,7 +254,9 @@ class _OneBlasThread:
         with self.lock:
             self.n_inside -= 1
             if not self.n_inside:
+                _release_blas()
                 self.limit.restore_original_limits()
+                _release_blas()
 
 
 _one_blas = _OneBlasThread()

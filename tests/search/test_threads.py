@@ -1,17 +1,17 @@
 """How many threads a call gets: never more than four a processor, never more than can be made, and always said."""
 
-import contextlib
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import joblib
 import numpy as np
 import pytest
 from _rows import python
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
 import fastcls
 from fastcls import _kernels, persistence
@@ -285,13 +285,18 @@ def test_the_blas_gets_its_threads_back_when_the_last_of_several_callers_leaves(
     def blas():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    with threadpool_limits(2, user_api="blas"):
-        before = blas()
-        first, second = _threads.one_blas_thread(), _threads.one_blas_thread()
-        with contextlib.ExitStack() as outer:
-            outer.enter_context(first)
-            with contextlib.ExitStack() as inner:
-                inner.enter_context(second)
-                outer.close()  # the first to come leaves first, as threads do
-                assert set(blas()) == {1}
-        assert blas() == before
+    def inside():
+        with _threads.one_blas_thread():
+            entered.set()
+            assert first_left.wait(60)
+            seen.append(set(blas()))
+
+    before, seen, entered, first_left = blas(), [], threading.Event(), threading.Event()
+    second = threading.Thread(target=inside)
+    with _threads.one_blas_thread():
+        second.start()
+        assert entered.wait(60)
+    first_left.set()
+    second.join()
+    assert seen == [{1}]
+    assert blas() == before
