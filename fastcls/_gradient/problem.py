@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcls._runtime import threads
-from fastcls._sampling.evenly import evenly_spaced
 from fastcls._storage.digest import digest
 from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
@@ -450,29 +449,6 @@ class LinearProblem(WeightSpace):
         if self.fit_intercept:
             moved[-1] = b[0] / count
         return moved
-
-    def sample(self, at_most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Evenly spaced rows of the problem, and their weights.
-
-        Parameters
-        ----------
-        at_most : int
-
-        Returns
-        -------
-        numbers : int64 array (n,)
-            Row numbers in X.
-        weights : float64 array (n,)
-            The largest is 1.
-        """
-        numbers, n = self.row_numbers(None)
-        chosen = evenly_spaced(n, at_most)
-        taken = numbers[chosen] if len(numbers) else chosen
-        if not len(self.weights):
-            return taken, np.ones(len(taken))
-        weights = self.weights[taken]
-        with np.errstate(under="ignore"):
-            return taken, weights / (weights.max() or 1.0)
 
     def standardized(self, numbers: np.ndarray) -> np.ndarray:
         """Some rows, centred, scaled and with a 1 for the bias.

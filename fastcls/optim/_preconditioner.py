@@ -20,6 +20,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._runtime import threads
+from fastcls._sampling.evenly import evenly_spaced
 
 #: rows of the sample, and directions
 N_ROWS, N_DIRECTIONS = 1000, 64
@@ -103,6 +104,17 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     return Preconditioner(basis, least / np.maximum(curvatures, least), problem.n_classes, float(0.5 / least))
 
 
+def sampled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers in X of evenly spaced rows, (n,), and their weights, float64 (n,), divided by the largest."""
+    numbers, n = problem.row_numbers(None)
+    chosen = evenly_spaced(n, N_ROWS)
+    taken = numbers[chosen] if len(numbers) else chosen
+    if not len(problem.weights):
+        return taken, np.ones(len(taken))
+    weights = problem.weights[taken]
+    return taken, weights / (weights.max() or 1.0)
+
+
 def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
     """Orthonormal directions, float64 (n_columns, k), and the mean squares of the rows along them, the largest first.
 
@@ -110,7 +122,7 @@ def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]
     rest of L-BFGS.
     """
     n_columns = problem.shape[1]
-    numbers, weights = problem.sample(N_ROWS)
+    numbers, weights = sampled(problem)
     roots, step = np.sqrt(weights).astype(problem.arithmetic), max(1, _VALUES_AT_ONCE // n_columns)
 
     def products(Q: np.ndarray, over: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
