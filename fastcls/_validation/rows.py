@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -16,7 +17,7 @@ from fastcls import _kernels
 
 from .containers import is_memory_of, read_rows
 from .errors import InputError
-from .messages import counted
+from .messages import counted, quoted_list
 from .types import BFLOAT16, STORED_TYPES, as_numbers, is_aligned, is_floating, largest_magnitude, name_of, type_of
 
 logger = logging.getLogger("fastcls")
@@ -40,11 +41,14 @@ class CheckedRows:
         Bytes that were copied.
     notes : tuple of str
         Conversions, in one sentence each.
+    names : tuple of str or None
+        Names of the features, if the rows came from a data frame.
     """
 
     rows: np.ndarray
     copied_bytes: int
     notes: tuple[str, ...]
+    names: tuple[str, ...] | None = None
 
 
 def as_bytes(rows: np.ndarray) -> np.ndarray:
@@ -145,7 +149,7 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, copy: bool = F
     if shared and copy:
         rows, shared = rows.copy(), False
     check_finite(rows, name)
-    return CheckedRows(rows, 0 if shared else rows.nbytes, notes)
+    return CheckedRows(rows, 0 if shared else rows.nbytes, notes, names_of_features(X))
 
 
 @contextmanager
@@ -193,6 +197,55 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
             f"({how}, if that loses nothing), or fit all rows in one type"
         )
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
+
+
+def names_of_features(X: Any) -> tuple[str, ...] | None:
+    """The names of a data frame's columns, by scikit-learn's rule: only if all of them are text; and distinct."""
+    if not hasattr(X, "columns"):
+        return None
+    reader = BaseEstimator()
+    try:
+        validate_data(reader, X, reset=True, skip_check_array=True)
+    except TypeError:  # names of several types
+        return None
+    names = getattr(reader, "feature_names_in_", None)
+    return None if names is None or len(set(names)) < len(names) else tuple(names.tolist())
+
+
+def places_of_features(own: Sequence[str], wanted: Sequence[str], what: str, other: str) -> list[int] | None:
+    """Place among its own names of each wanted name of a feature; None if all are in their places.
+
+    Parameters
+    ----------
+    own, wanted : sequence of str
+        Distinct names.
+    what, other : str
+        What has its own names and what has the wanted ones, for the message.
+
+    Raises
+    ------
+    InputError
+        If names are missing or additional; both are listed.
+    """
+    if tuple(own) == tuple(wanted):
+        return None
+    place_of = {name: place for place, name in enumerate(own)}
+    missing = [name for name in wanted if name not in place_of]
+    known = set(wanted)
+    additional = [name for name in own if name not in known]
+    if missing or additional:
+        found = [f"lacks {quoted_list(missing, 20)}"] if missing else []
+        found += [f"also has {quoted_list(additional, 20)}"] if additional else []
+        raise InputError(f"{what} and {other} have different columns, the first {' and '.join(found)}: give both the same")
+    return [place_of[name] for name in wanted]
+
+
+def check_same_names(rows: CheckedRows, wanted: CheckedRows, name: str, other: str) -> None:
+    """Refuse rows of a data frame whose columns have other names, or another order, than those of another data frame."""
+    if rows.names is None or wanted.names is None:
+        return
+    if places_of_features(rows.names, wanted.names, name, other) is not None:
+        raise InputError(f"{name} has the columns of {other} in another order: give both in one order")
 
 
 def check_same_width(queries: np.ndarray, rows: np.ndarray, name: str = "Q") -> None:

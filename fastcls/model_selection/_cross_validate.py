@@ -29,6 +29,7 @@ from fastcls._validation.neighbors import check_algorithm
 from fastcls._validation.rows import (
     check_rows,
     check_same_features,
+    check_same_names,
 )
 from fastcls.metrics import check_magnitude, check_metric, check_metrics
 
@@ -183,6 +184,7 @@ def evaluate_k(
     check_magnitude(checked.rows, "train", name)
     classes, codes = check_labels(y, len(checked.rows))
     queries, truth = check_test(test, y_test, classes, name)
+    check_same_names(queries, checked, "test", "train")
     check_same_features(checked.rows, queries.rows)
     usable = usable_ks(DEFAULT_KS if ks is None else ks, len(codes), TRAINING_ROWS)
     n_threads = threads.effective(n_jobs)

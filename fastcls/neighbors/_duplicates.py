@@ -16,7 +16,7 @@ from fastcls._search.report import SearchReport
 from fastcls._search.rows import Rows
 from fastcls._validation.base import check_number
 from fastcls._validation.messages import counted
-from fastcls._validation.rows import check_rows, check_same_width
+from fastcls._validation.rows import check_rows, check_same_names, check_same_width
 from fastcls.metrics import METRICS, check_magnitude, check_metric
 
 __all__ = ["Duplicates", "duplicates"]
@@ -121,6 +121,7 @@ def duplicates(X: Any, Y: Any = None, radius: float = 0, metric: str = "l2", *, 
     queries = None
     if Y is not None:
         others = check_rows(Y, "Y")
+        check_same_names(others, rows, "Y", "X")
         check_same_width(others.rows, rows.rows, "Y")
         check_magnitude(others.rows, "Y", name)
         queries = Rows.of(others)

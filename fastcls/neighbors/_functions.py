@@ -10,7 +10,7 @@ from fastcls._runtime import threads
 from fastcls._search import matrix, plan
 from fastcls._search.rows import Rows
 from fastcls._validation.neighbors import check_n_neighbors
-from fastcls._validation.rows import CheckedRows, check_rows, check_same_width
+from fastcls._validation.rows import CheckedRows, check_rows, check_same_names, check_same_width
 from fastcls.metrics import METRICS, check_magnitude, check_metric
 
 __all__ = ["knn", "pairwise_distances"]
@@ -19,6 +19,7 @@ __all__ = ["knn", "pairwise_distances"]
 def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
     name = check_metric(metric)
     queries, rows = check_rows(Q, "Q"), check_rows(X, "X")
+    check_same_names(queries, rows, "Q", "X")
     check_same_width(queries.rows, rows.rows)
     check_magnitude(queries.rows, "Q", name)
     check_magnitude(rows.rows, "X", name)

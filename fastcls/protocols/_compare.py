@@ -17,7 +17,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
-from fastcls._validation.rows import check_rows
+from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
 from fastcls._validation.types import name_of
 from fastcls._version import __version__
 from fastcls.model_selection import advice_at_end, check_folds, check_test, make_folds
@@ -181,7 +181,8 @@ class Plan:
         self.seed, self.n_jobs = seed_of(random_state), n_jobs
         names = _check_names(representations)
         self.labels, codes = _check_labels_of(y)
-        self._rows = {name: _checked(representations[name], f"representations[{name!r}]", len(codes)) for name in names}
+        checked = {name: _checked(representations[name], f"representations[{name!r}]", len(codes)) for name in names}
+        self._rows = {name: one.rows for name, one in checked.items()}
         if test is None:
             if y_test is not None:
                 raise InputError("y_test is given without test: give the test rows of each representation too")
@@ -191,7 +192,7 @@ class Plan:
         else:
             if cv is not None:
                 raise InputError("cv and test are both given: leave one of them out")
-            self._test = _check_test_rows(test, y_test, self._rows)
+            self._test = _check_test_rows(test, y_test, checked)
             n_test = len(next(iter(self._test.values())))
             self.how, self._splits = "test rows as given", [(np.arange(len(codes)), np.arange(n_test))]
         self.y, self.y_test = self.labels[codes], y_test if self._test is not None else self.labels[codes]
@@ -437,25 +438,28 @@ def _check_labels_of(y: Any) -> tuple[np.ndarray, np.ndarray]:
     return check_labels(y, np.size(y))
 
 
-def _checked(X: Any, name: str, n_rows: int, labels: str = "y") -> np.ndarray:
-    rows = check_rows(X, name).rows
-    if len(rows) != n_rows:
+def _checked(X: Any, name: str, n_rows: int, labels: str = "y") -> CheckedRows:
+    checked = check_rows(X, name)
+    if (n_given := len(checked.rows)) != n_rows:
         raise InputError(
-            f"{name} has {counted(len(rows), 'row')}, but {labels} has {counted(n_rows, 'label')}: all representations "
+            f"{name} has {counted(n_given, 'row')}, but {labels} has {counted(n_rows, 'label')}: all representations "
             "must be of the same rows, in the same order"
         )
-    return rows
+    return checked
 
 
-def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, CheckedRows]) -> dict[str, np.ndarray]:
     if not isinstance(test, Mapping) or set(test) != set(train):
         names = quoted_list(test) if isinstance(test, Mapping) else kind(test)
         raise InputError(f"test has {names}; wanted a mapping with the names of representations: {quoted_list(train)}")
     if y_test is None:
         raise InputError("test is given without y_test: give one label for each test row")
     found = {}
-    for name, X in train.items():
-        rows = found[name] = _checked(test[name], f"test[{name!r}]", np.size(y_test), "y_test")
+    for name, one in train.items():
+        checked = _checked(test[name], f"test[{name!r}]", np.size(y_test), "y_test")
+        check_same_names(checked, one, f"test[{name!r}]", f"representations[{name!r}]")
+        X, rows = one.rows, checked.rows
+        found[name] = rows
         if rows.shape[1] != X.shape[1] or rows.dtype != X.dtype:
             raise InputError(
                 f"test[{name!r}] has {counted(rows.shape[1], 'feature')} of type {name_of(rows.dtype)}, "

@@ -159,7 +159,7 @@ def evaluate_few_shot(
             raise InputError("no class has two rows, so none can be set aside to choose C: give more rows")
     draws = [_draws(preset, free, codes, n, 1 if n == 1.0 and isinstance(n, float) else n_tries, seed) for n in wanted]
     numbers_of_rows = np.unique(np.concatenate([aside, *(drawn for of_n in draws for drawn in of_n)]))
-    rows = gather(check_shards(train, len(codes), metric), numbers_of_rows)
+    rows = gather(check_shards(train, len(codes), metric, checked), numbers_of_rows)
     check_same_features(rows, checked.rows)
     held = (rows[np.searchsorted(numbers_of_rows, aside)], codes[aside])
     fit = _Fit(checked, truth, len(classes), preset, held, n_jobs)

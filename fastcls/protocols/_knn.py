@@ -154,7 +154,7 @@ def _by_draws(
     draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed, restarts=False)
     ks = check_preset_ks(chosen.ks, len(draws[0]), chosen.name)
     wanted = np.unique(np.concatenate(draws))
-    rows = gather(check_shards(train, len(codes), chosen.metrics[0]), wanted)
+    rows = gather(check_shards(train, len(codes), chosen.metrics[0], test), wanted)
     queries, k = Rows.of(test), int(ks[-1])
     answers: list[list[Answers]] = [[] for _ in chosen.metrics]
     for number, drawn in enumerate(draws):

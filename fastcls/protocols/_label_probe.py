@@ -19,7 +19,7 @@ from fastcls._scoring.table import ResultTable
 from fastcls._validation.base import RandomState
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix, check_same_labels
-from fastcls._validation.rows import check_rows, check_same_features
+from fastcls._validation.rows import CheckedRows, check_rows, check_same_features, check_same_names
 from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier
 from fastcls.model_selection import advice_at_end
@@ -57,7 +57,7 @@ def evaluate_label_probe(
         )
     chosen, labels = PROBE_PRESETS[preset], checked_labels(y, y_test)
     checked = checked_label_test(test, labels, "l2")
-    parts = list(check_shards(train, len(labels.train), "l2"))
+    parts = list(check_shards(train, len(labels.train), "l2", checked))
     X = parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
     check_same_features(X, checked.rows)
     Y, drawn = labels.train[:, labels.kept], {}
@@ -70,7 +70,7 @@ def evaluate_label_probe(
         fit, held, drawn = (X[kept], Y[kept]), (X[aside], Y[aside]), {"seed": seed}
         X_all, Y_all = X, Y
     else:
-        fit, held = (X, Y), _checked_validation(validation, X, labels)
+        fit, held = (X, Y), _checked_validation(validation, X, labels, checked)
         X_all, Y_all = np.concatenate([X, held[0]]), np.concatenate([Y, held[1]])
     if not held[1].any():
         raise InputError(
@@ -107,9 +107,11 @@ def evaluate_label_probe(
     return label_table(f"linear probe by the protocol of {chosen.name}", settings, lines, labels)
 
 
-def _checked_validation(validation: Any, X: np.ndarray, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+def _checked_validation(validation: Any, X: np.ndarray, labels: Labels, test: CheckedRows) -> tuple[np.ndarray, np.ndarray]:
     given, table = check_validation(validation)
-    rows = check_rows(given, "validation").rows
+    checked = check_rows(given, "validation")
+    check_same_names(checked, test, "validation", "test")
+    rows = checked.rows
     check_same_features(X, rows, "validation")
     if rows.dtype != X.dtype:
         raise InputError(f"validation is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")

@@ -190,7 +190,7 @@ def _by_draws(
     seed = published_seed(chosen.seed, random_state)
     draws = mteb_label_draws(labels.train, chosen.per_label, chosen.n_draws, seed)
     wanted = np.unique(np.concatenate(draws))
-    rows = gather(check_shards(train, n_rows, "l2"), wanted)
+    rows = gather(check_shards(train, n_rows, "l2", test), wanted)
     check_same_features(rows, test.rows)
     found: list[LabelAnswers] = []
     for number, drawn in enumerate(draws):

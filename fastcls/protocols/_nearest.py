@@ -21,7 +21,7 @@ def nearest_by_preset(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank distances and indices of the k nearest of all training rows, under the preset's first metric."""
     metric = chosen.metrics[0]
-    shards, queries = check_shards(train, n_rows, metric), Rows.of(test)
+    shards, queries = check_shards(train, n_rows, metric, test), Rows.of(test)
     if chosen.centered:
         parts = list(shards)
         check_same_features(parts[0].rows, test.rows)

@@ -21,7 +21,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
-from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls._validation.rows import CheckedRows, check_same_features, check_same_names
 from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
@@ -186,8 +186,8 @@ def evaluate_probe(
         if validation is not None:
             raise InputError(f"preset={chosen.name!r} chooses nothing on validation rows: omit validation")
         return probe_by_draws(chosen, train, codes, classes, checked, truth, seed, n_jobs, progress, verbose)
-    extra = None if validation is None else _checked_validation(validation, classes)
-    X = _whole(list(check_shards(train, len(codes), "l2")))
+    extra = None if validation is None else _checked_validation(validation, classes, checked)
+    X = _whole(list(check_shards(train, len(codes), "l2", checked)))
     check_same_features(X, checked.rows)
     if extra is not None:
         check_same_features(X, extra[0], "validation")
@@ -261,9 +261,10 @@ def _whole(parts: list[CheckedRows]) -> np.ndarray:
     return parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
 
 
-def _checked_validation(validation: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked_validation(validation: Any, classes: np.ndarray, test: CheckedRows) -> tuple[np.ndarray, np.ndarray]:
     rows, labels = check_validation(validation)
     checked, codes = check_test(rows, labels, classes, "l2", "validation")
+    check_same_names(checked, test, "validation", "test")
     if (codes < 0).any():
         known, _ = check_labels(labels, len(checked.rows), "y_validation")
         unknown = [label for label in known.tolist() if label not in set(classes.tolist())]

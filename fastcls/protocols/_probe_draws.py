@@ -42,7 +42,7 @@ def probe_by_draws(
     assert chosen.C is not None
     draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed)
     wanted = np.unique(np.concatenate(draws))
-    rows = widened(gather(check_shards(train, len(codes), "l2"), wanted), np.float64)
+    rows = widened(gather(check_shards(train, len(codes), "l2", test), wanted), np.float64)
     check_same_features(rows, test.rows)
     found: list[Answers] = []
     stopped, n_classes = 0, len(classes)

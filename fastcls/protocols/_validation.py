@@ -12,7 +12,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import has_columns
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind, only
-from fastcls._validation.rows import CheckedRows, check_rows
+from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
 from fastcls._validation.types import name_of
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import without_large_ks
@@ -32,8 +32,10 @@ def refuse_label_count(n_labels: int, rows: str) -> NoReturn:
     raise InputError(f"y has {counted(n_labels, 'label')}, but train has {rows}; wanted one label for each row")
 
 
-def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
+def check_shards(train: Any, n_rows: int, metric: str, test: CheckedRows) -> Iterator[CheckedRows]:
     """The training rows part by part, each checked when it is read: one type, one width, as many rows as labels.
+
+    The names of their features, if they have any, are those of the test rows and of the first part.
 
     Parameters
     ----------
@@ -41,13 +43,17 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
     n_rows : int
         Number of labels.
     metric : str
+    test : CheckedRows
     """
-    in_parts, n_seen, first = are_parts(train), 0, None
+    in_parts, n_seen, first, one = are_parts(train), 0, None, None
     for number, part in enumerate(train if in_parts else [train]):
         name = f"train[{number}]" if in_parts else "train"
         checked = check_rows(part, name)
         rows = checked.rows
         check_magnitude(rows, name, metric)
+        one = checked if one is None else one
+        check_same_names(checked, one, name, "train[0]")
+        check_same_names(test, checked, "test", name)
         if first is not None and rows.shape[1] != first.shape[1]:
             raise InputError(
                 f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]:,}; wanted the same "

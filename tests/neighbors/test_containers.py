@@ -276,3 +276,25 @@ def test_underflowing_squares_equal_the_reference():
     assert (distances.tolist(), indices.tolist()) == ([[0, 0, 0]], [[0, 1, 2]])
     assert knn(rows[1:2], rows, 3, "l1")[1].tolist() == [[1, 2, 0]]
     np.testing.assert_array_equal(fastcls.reference.rank_distances(rows, rows, "l2"), pairwise_distances(rows, rows, "l2"))
+
+
+def test_columns_of_two_data_frames_have_the_same_names():
+    frame = pandas.DataFrame(VALUES, columns=list("abcd"))
+    other = frame[list("badc")]
+    asked = {
+        "Q has the columns of X": [
+            lambda rows: knn(rows, frame, 1),
+            lambda rows: pairwise_distances(rows, frame),
+        ],
+        "Y has the columns of X": [lambda rows: fastcls.duplicates(frame, rows)],
+        "test has the columns of train": [lambda rows: fastcls.model_selection.evaluate_k(frame, Y, rows, Y, [1])],
+    }
+    for words, functions in asked.items():
+        for ask in functions:
+            ask(frame)
+            ask(VALUES)
+            ask(other.set_axis(range(4), axis=1))  # numbers are no names
+            with pytest.raises(InputError, match=f"{words} in another order: give both in one order"):
+                ask(other)
+            with pytest.raises(InputError, match="have different columns, the first lacks 'd' and also has 'e'"):
+                ask(frame.rename(columns={"d": "e"}))

@@ -11,7 +11,7 @@ import fastcls
 from fastcls._search import merge
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
-from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, few_shot, knn_eval, linear_probe
+from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, compare, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import dino_draw, draw
 
 
@@ -298,3 +298,24 @@ def test_of_equally_accurate_strengths_a_probe_takes_the_smallest(monkeypatch):
     X = rng.normal(size=(60, 4)) + np.eye(3, 4)[y] * 4
     table = linear_probe(X, y, X, y, preset="dinov2", validation=(X, y), random_state=0)
     assert table.settings["C"] == 10.0 ** min(PROBE_PRESETS["dinov2"].exponents)
+
+
+def test_columns_of_training_and_test_frames_have_the_same_names():
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    train, y, test, y_test = halves()
+    names = [f"f{place}" for place in range(train.shape[1])]
+    frame, same = pd.DataFrame(train, columns=names), pd.DataFrame(test, columns=names)
+    swapped, parts = same[names[::-1]], [frame[:200], frame[200:]]
+    assert list(knn_eval(parts, y, same, y_test, preset="dino")) == list(knn_eval(train, y, test, y_test, preset="dino"))
+    for ask in (
+        lambda rows: knn_eval(frame, y, rows, y_test, preset="dino"),
+        lambda rows: knn_eval(iter(parts), y, rows, y_test, preset="moco"),
+        lambda rows: knn_eval(frame, y, rows, y_test, preset="mteb-v1-knn"),
+        lambda rows: knn_eval([parts[0], parts[1][rows.columns]], y, test, y_test, preset="dino"),
+        lambda rows: few_shot(frame, y, rows, y_test, n_per_class=1, n_tries=1),
+        lambda rows: linear_probe(frame, y, rows, y_test, preset="clip"),
+        lambda rows: linear_probe(train, y, same, y_test, preset="clip", validation=(rows, y_test)),
+        lambda rows: compare({"a": frame, "b": train}, y, {"a": rows, "b": test}, y_test),
+    ):
+        with pytest.raises(InputError, match="in another order: give both in one order"):
+            ask(swapped)
