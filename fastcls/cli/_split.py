@@ -69,7 +69,8 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
     own = dataset.X_test is not None
     X_test = dataset.X_test if dataset.X_test is not None else dataset.X
     # split row numbers instead of features
-    numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
+    X_test_numbers = _numbers(X_test) if own else None
+    numbers = replace(dataset, X=_numbers(dataset.X), X_test=X_test_numbers, image_shape=None, feature_names=None)
     whole = (
         numbers if own else datasets.train_test_split(numbers, test_size=test_size(dataset.y, keep_pair), random_state=seed)
     )

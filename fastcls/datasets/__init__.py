@@ -86,6 +86,7 @@ from ._listing import (
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy
 from ._split import can_stratify
+from ._tables import in_order
 
 __all__ = [
     "Dataset",

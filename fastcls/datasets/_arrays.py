@@ -12,6 +12,7 @@ import numpy as np
 from fastcls._validation.containers import read_array
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, printable, quoted, quoted_list
+from fastcls._validation.rows import names_of_features
 from fastcls.datasets._assemble import (
     UNLABELLED,
     NoLabelsError,
@@ -27,6 +28,7 @@ from fastcls.datasets._common import entries, existing_path, name_of, note, note
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._stored import is_stored, read_whole
+from fastcls.datasets._tables import in_order
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
 _ENDINGS_OF_X = ("_f16", "_f32", "_X")
@@ -70,9 +72,11 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
         what, wanted = ("X", "y", "X_test", "y_test")[missing[0]], "labels" if missing[0] % 2 else "rows"
         raise InputError(f"{what} is None: give {wanted}{', or (X, y) alone' if missing[0] > 1 else ''}")
     X, y, *test = (read_whole(array, "the array") if is_stored(array) else array for array in arrays)
+    names = names_of_features(X)
     if test:
-        test = [read_array(test[0], "X_test"), test[1]]
-    return assemble(read_array(X, "X"), y, *test, name=name)
+        own = names_of_features(test[0])
+        test = [in_order(read_array(test[0], "X_test"), own or (), names or (), "X_test", "X"), test[1]]
+    return assemble(read_array(X, "X"), y, *test, feature_names=names, name=name)
 
 
 @noting

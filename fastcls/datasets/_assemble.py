@@ -158,6 +158,7 @@ def assemble(
     *,
     class_names: Any = None,
     image_shape: Any = None,
+    feature_names: tuple[str, ...] | None = None,
     name: str,
     called: Sequence[str | None] = _CALLED,
 ) -> Dataset:
@@ -196,6 +197,7 @@ def assemble(
         class_names=names,
         image_shape=shape,
         preprocessing=recipe,
+        feature_names=feature_names,
         name=name,
     )
 

@@ -95,7 +95,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         for name, cell in zip(names, example, strict=True)
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
-    table = Table(where, 1, seen, naming, f"in line {two[0]}")
+    table = Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed)
     chosen = choose(table, labels)
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
@@ -106,7 +106,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         columns.append(Column(chosen.label.name, "text", "text", lambda: y, is_label=True))
     if chosen.split is not None:
         columns.append(Column("split", "text", "text", lambda: split))
-    return Table(where, len(X), columns)
+    return Table(where, len(X), columns, is_named=headed)
 
 
 def _read(

@@ -38,6 +38,8 @@ class Dataset:
         Rows are pixels in (h, w, c) order; grey images have c = 1. None: rows are not images.
     preprocessing : dict
         The recipe that turns a new image into such a row, as JSON values; see ``prepare_image``. Empty: unknown.
+    feature_names : tuple of str, optional
+        The name of each column of `X`, from a table with one column a feature. None: features have no names.
     name : str
         A short name, from the path.
     notes : tuple of str
@@ -61,6 +63,7 @@ class Dataset:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
     preprocessing: dict[str, Any] = field(default_factory=dict)
+    feature_names: tuple[str, ...] | None = None
     name: str = ""
     notes: tuple[str, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -68,7 +71,7 @@ class Dataset:
     files_test: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = _checked_names(self.class_names)
+        names = _checked_names(self.class_names, "class_names")
         checked: dict[str, Any] = {"class_names": names, "X": _checked_rows(self.X, "X")}
         checked["y"] = _checked_codes(self.y, len(checked["X"]), len(names), "y")
         if (self.X_test is None) != (self.y_test is None):
@@ -80,6 +83,13 @@ class Dataset:
         if self.image_shape is not None:
             checked["image_shape"] = checked_image_shape(self.image_shape, checked["X"].shape[1])
         checked["preprocessing"] = _checked_recipe(self.preprocessing)
+        if self.feature_names is not None:
+            checked["feature_names"] = _checked_names(self.feature_names, "feature_names")
+            if len(checked["feature_names"]) != checked["X"].shape[1]:
+                raise InputError(
+                    f"feature_names has {counted(len(checked['feature_names']), 'name')} for "
+                    f"{counted(checked['X'].shape[1], 'feature')}: give one per feature, or None"
+                )
         if not isinstance(self.name, str):
             raise InputError(f"name is of type {type(self.name).__name__}: give a string")
         for files, rows in (("files", "X"), ("files_test", "X_test")):
@@ -156,15 +166,15 @@ def _check_alike(X: np.ndarray, X_test: np.ndarray) -> None:
         )
 
 
-def _checked_names(names: object) -> tuple[str, ...]:
+def _checked_names(names: object, what: str) -> tuple[str, ...]:
     if isinstance(names, (str, bytes)) or not hasattr(names, "__iter__"):
-        raise InputError(f"class_names is {quoted(names)}; wanted a sequence of strings")
+        raise InputError(f"{what} is {quoted(names)}; wanted a sequence of strings")
     found = tuple(names)
     if not found or not all(isinstance(name, str) for name in found):
-        raise InputError(f"class_names is ({quoted_list(found)}); wanted at least one name, all strings")
+        raise InputError(f"{what} is ({quoted_list(found)}); wanted at least one name, all strings")
     if len(set(found)) != len(found):
         twice = sorted({name for name in found if found.count(name) > 1})
-        raise InputError(f"class_names has names that occur more than once ({quoted_list(twice)}): make them distinct")
+        raise InputError(f"{what} has names that occur more than once ({quoted_list(twice)}): make them distinct")
     return tuple(str(name) for name in found)
 
 

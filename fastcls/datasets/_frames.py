@@ -60,7 +60,8 @@ def load_frame(frame: Any, *, labels: Any = None, name: str = "frame") -> Datase
         raise InputError(f"{_WHERE} has no rows: give at least one")
     refuse_repeated(names, _WHERE)
     columns = [_of_series(column, frame.iloc[:, place]) for place, column in enumerate(names)]
-    return load_tables(Table(_WHERE, len(frame), columns), labels=labels, name=name)
+    is_named = all(isinstance(column, str) for column in frame.columns)
+    return load_tables(Table(_WHERE, len(frame), columns, is_named=is_named), labels=labels, name=name)
 
 
 def _of_series(name: str, series: Any) -> Column:

@@ -13,7 +13,7 @@ from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls._validation.rows import check_finite
+from fastcls._validation.rows import check_finite, places_of_features
 from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels, wanted_labels
 from fastcls.datasets._common import existing_path, note, note_left_out
 from fastcls.datasets._dataset import Dataset
@@ -49,13 +49,17 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The columns of a file or a data frame, and for messages its name, how its columns got theirs, and its first row."""
+    """The columns of a file or a data frame, and for messages its name, how its columns got theirs, and its first row.
+
+    `is_named`: the names of the columns are the file's, not their numbers.
+    """
 
     where: str
     n_rows: int
     columns: Sequence[Column]
     naming: str = ""
     first: str = "at row 0"
+    is_named: bool = True
 
 
 class Chosen(NamedTuple):
@@ -174,7 +178,8 @@ def load_tables(
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
         return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
-    known: dict[str, Any] = {"class_names": names, "name": name}
+    features = _names_of(parts[0][1].features) if train.is_named else ()
+    known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None}
     known["called"] = ("X", called[0], "X_test", f"{called[-1]}{' of the test rows' if len(parts) == 2 else ''}")
     if len(parts) == 2:
         own, wanted = (_names_of(chosen.features) for _, chosen, _ in (parts[1], parts[0]))
@@ -207,16 +212,18 @@ def _names_of(features: Sequence[Column]) -> Sequence[str]:
 
 
 def in_order(rows: np.ndarray, own: Sequence[str], wanted: Sequence[str], where: str, other: str) -> np.ndarray:
-    """The rows of one table with their features in the order of another's, by name; refused if the names differ."""
-    if own == wanted or not (own and wanted):
+    """The rows of one table with their features in the order of another's, by name; as they are if one has no names.
+
+    Raises
+    ------
+    InputError
+        If the names are not the same.
+    """
+    places = places_of_features(own, wanted, where, other) if own and wanted else None
+    if places is None:
         return rows
-    if set(own) != set(wanted):
-        lacking, more = ([name for name in one if name not in set(two)] for one, two in ((wanted, own), (own, wanted)))
-        found = f"lacks {quoted_list(lacking)}" if lacking else f"also has {quoted_list(more)}"
-        raise InputError(f"{where} and {other} have different columns, the first {found}: give both the same")
     note(f"{where}: its columns are read in the order of {other}")
-    places = {name: place for place, name in enumerate(own)}
-    return rows[:, [places[name] for name in wanted]]
+    return rows[:, places]
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -251,7 +258,8 @@ def joined(tables: Sequence[Table]) -> Table:
         return np.concatenate(parts)
 
     columns = [column._replace(values=lambda name=column.name: values(name)) for column in first.columns]  # type: ignore[misc]
-    return Table(f"{first.where}, ...", sum(table.n_rows for table in tables), columns)
+    n_rows, is_named = sum(table.n_rows for table in tables), all(table.is_named for table in tables)
+    return Table(f"{first.where}, ...", n_rows, columns, is_named=is_named)
 
 
 def without_labels(table: Table) -> InputError:

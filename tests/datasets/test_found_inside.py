@@ -118,6 +118,42 @@ def test_labels_of_several_files_are_of_one_kind_and_name_the_same_classes(tmp_p
         (tmp_path / "p" / name).unlink()
 
 
+def test_names_of_features_are_kept(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    touch(tmp_path / "f.csv", b"id,b,label,a\n0,1.5,x,2\n1,3,y,4\n2,3,x,5\n3,3,y,6\n")
+    data = datasets.load(tmp_path / "f.csv")
+    assert data.feature_names == ("b", "a")
+    assert datasets.train_test_split(data, test_size=2, random_state=0).feature_names == ("b", "a")
+    assert datasets.limit(data, 2, random_state=0).feature_names == ("b", "a")
+    assert datasets.load(pd.read_csv(tmp_path / "f.csv")).feature_names == ("b", "a")
+    touch(tmp_path / "f.csv", b"1.5,x,2\n3,y,4\n")  # numbered: the labels may be elsewhere in another such file
+    assert datasets.load(tmp_path / "f.csv").feature_names is None
+    frame = pd.DataFrame(np.eye(2))
+    assert datasets.load(frame, labels=[0, 1]).feature_names is None
+    assert datasets.load((frame, [0, 1])).feature_names is None
+    assert datasets.load((np.eye(2), [0, 1])).feature_names is None
+    named = frame.set_axis(["a", "b"], axis=1)
+    assert datasets.load((named, [0, 1])).feature_names == ("a", "b")
+    data = datasets.load((named, [0, 1], named[["b", "a"]], [0, 1]))
+    assert data.X_test.tolist() == [[1, 0], [0, 1]]
+    assert any("X_test: its columns are read in the order of X" in text for text in data.notes)
+    other = named.set_axis(["a", "c"], axis=1)
+    check_refused(
+        lambda: datasets.load((named, [0, 1], other, [0, 1])),
+        "X_test and X have different columns, the first lacks 'b' and also has 'c'",
+    )
+
+
+def test_names_of_features_fit_the_rows() -> None:
+    X, y = np.eye(2), np.arange(2)
+    for names, words in (
+        (("a",), "feature_names has 1 name for 2 features"),
+        (("a", "a"), "feature_names has names that occur more than once ('a')"),
+        ("ab", "feature_names is 'ab'; wanted a sequence of strings"),
+    ):
+        check_refused(lambda names=names: datasets.Dataset(X, y, class_names=("0", "1"), feature_names=names), words)
+
+
 def test_shards_of_a_hub_repository(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
