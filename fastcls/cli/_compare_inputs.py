@@ -12,7 +12,7 @@ import numpy as np
 from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls.datasets import NAMES, UNLABELLED, Dataset, NoLabelsError, existing_path, plain_labels, read_labels
+from fastcls.datasets import NAMES, UNLABELLED, Dataset, NoLabelsError, existing_path, in_order, plain_labels, read_labels
 
 from .. import datasets
 from ._compare_options import CompareOptions
@@ -184,7 +184,8 @@ def _test(
         for name, path in zip(paths, options.test, strict=True):
             require_data(path)
             dataset, own = _read(path, is_labelled=given is None)
-            test[name] = dataset.X
+            own_names, wanted = dataset.feature_names or (), read[name].feature_names or ()
+            test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if own:
                 labelled[path] = labels_of(dataset, dataset.y)
     elif with_test:

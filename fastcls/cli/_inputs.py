@@ -28,6 +28,7 @@ from fastcls.datasets import (
     existing_path,
     find_images,
     folder_of_data,
+    in_order,
     layout_of,
     plain_labels,
     polarity_note,
@@ -98,7 +99,11 @@ def _read_parts(
     images = [_images_at(path, model, metadata, progress) for path in data]
     if labels is not None and images[0]:
         raise InputError(f"--labels is given for the images of {data[0]}: their classes are the names of their folders")
-    arrays = [None if found else _read_rows(path, labels, progress) for path, found in zip(data, images, strict=True)]
+    names = getattr(model, "feature_names_in_", None)
+    wanted = None if names is None else tuple(names.tolist())
+    arrays = [
+        None if found else _read_rows(path, labels, wanted, progress) for path, found in zip(data, images, strict=True)
+    ]
     every = [image for found in images for image in found]
     pixels, broken = _read_images(every, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
@@ -259,16 +264,19 @@ def _read_images(
 # arrays ---------------------------------------------------------------------------------------------------------------
 
 
-def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
+def _read_rows(
+    data: str, labels: Path | None, wanted: tuple[str, ...] | None, progress: Progress
+) -> tuple[np.ndarray, list[str | None] | None]:
     """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels.
 
+    The columns of a table are matched by name with the `wanted` ones of the model; others are taken by position.
     Given labels, a file or the name of an array or column, are those of these rows, and must fit. The data's own are
     optional: they are left out, with a note, if they do not fit.
     """
     path = Path(data)
     refuse_same_file(labels, data)
     if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
-        X, _ = _read_rows(data, None, progress)
+        X, _ = _read_rows(data, None, wanted, progress)
         y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), Path(labels).name)
         if len(y) != len(X):
             raise InputError(
@@ -291,4 +299,20 @@ def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.n
             if not isinstance(error, NoLabelsError):
                 progress.note(f"the labels of {quoted(data)} are not used: {error}")
     X, y = (dataset.X, dataset.y) if dataset.X_test is None or dataset.y_test is None else (dataset.X_test, dataset.y_test)
+    X = _in_order(X, dataset.feature_names, wanted, data, progress)
     return X, [dataset.class_names[code] for code in y] if labelled else None
+
+
+def _in_order(
+    X: np.ndarray, own: tuple[str, ...] | None, wanted: tuple[str, ...] | None, data: str, progress: Progress
+) -> np.ndarray:
+    """Return the rows with their features in the order of the model's, if both have names."""
+    if own is None or wanted is None:
+        if own is not wanted:
+            unnamed, named = ("the model", data) if wanted is None else (data, "the model")
+            progress.note(
+                f"{unnamed} has no names of features and {named} has: the features of {data} are taken by position, in the "
+                "order of the training rows"
+            )
+        return X
+    return in_order(X, own, wanted, quoted(data), "the model")

@@ -61,7 +61,8 @@ def predict(
         found: list[Answer] = []
         n_seen = 0
         with progress.library_as_notes():
-            warnings.simplefilter("ignore", ScaleWarning)  # `read_rows` says so for each path
+            warnings.simplefilter("ignore", ScaleWarning)  # `read_rows` says so for each path, and matches the names
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
             for part in read_rows(model, data, progress, labels=labels, strict=strict):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, predicted, classes, measure)

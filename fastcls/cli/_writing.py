@@ -63,6 +63,8 @@ def write_all(outcome: Outcome, models: dict[str, Any], folder: Path, progress: 
         (folder / "models").mkdir()
     for name, model in models.items():
         with failures.kept(f"saving {MODELS[name]}", name):
+            if outcome.dataset.feature_names is not None:  # the models were fitted on arrays
+                model.feature_names_in_ = np.array(outcome.dataset.feature_names, dtype=object)
             model.save(folder / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
     with failures.kept("writing the report"), progress.step("drawing the report"):
         write_report(replace(outcome, folder=folder), folder / "report.html")

@@ -161,6 +161,13 @@ def test_test_rows_of_their_own_files(files):
     np.savez("own-b.npz", X=X[:60, :2], y=Y[:60], X_test=X[60:, :2], y_test=Y[60:])
     own = json.loads(cli("compare", "own-a.npz", "own-b.npz", *QUICK, "--json").stdout)
     assert [row["top1"] for row in own["table"]] == [row["top1"] for row in results["table"]]
+    for name, columns, part in (("b", "pq", X[:60, :2]), ("b-test", "qp", X[60:, 1::-1]), ("c-test", "qr", X[60:, :2])):
+        Path(f"{name}.csv").write_text("\n".join([",".join(columns), *(f"{a},{b}" for a, b in part.tolist())]))
+    tables = ("compare", "a.npy", "b.csv", *words[3:], "--test-labels", "test.csv", "--test")
+    done = cli(*tables, "a-test.npy,b-test.csv")
+    assert "'b-test.csv': its columns are read in the order of 'b.csv'" in done.stderr
+    assert [row["top1"] for row in json.loads(done.stdout)["table"]] == [row["top1"] for row in results["table"]]
+    refused(cli(*tables, "a-test.npy,c-test.csv"), "have different columns, the first lacks 'p' and also has 'r'")
     refused(cli("compare", "own-a.npz", "b.npy", *QUICK), "has test rows of its own, but 'b.npy' has not")
     refused(cli(*words, "--test", "a-test.npy"), "--test names 1 file for 2 representations")
     refused(cli(*words, "--test", "a-test.npy,b-test.npy"), "the test rows have no labels: give --test-labels FILE")

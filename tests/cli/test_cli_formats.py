@@ -11,6 +11,7 @@ import pytest
 from _command import cli, fresh, here, refused  # noqa: F401
 from safetensors.numpy import save_file
 
+import fastcls
 from fastcls._storage import safetensors as files
 from fastcls._validation.types import BFLOAT16, narrowed, widened
 
@@ -209,3 +210,48 @@ def test_rows_without_labels_are_predicted(name):
     assert "only the 12 test rows are predicted" in result.stderr  # the run's own rows are known without their labels
     assert len(result.stdout.splitlines()) == 13
     assert "accuracy" not in result.stderr
+
+
+def write_table(path, names, columns):
+    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    Path(path).write_text("\n".join([*([",".join(names)] if names else []), *lines]))
+
+
+def test_columns_of_a_table_are_matched_by_name():
+    features = dict(zip("abcdefgh", X.T.tolist(), strict=True))
+    write_table("f.csv", [*features, "label"], [*features.values(), Y.tolist()])
+    assert cli("run", "f.csv", "--ks", "1", "--models", "knn,random_search").exit_code == 0
+    for model in ("fastcls-f/models/knn.safetensors", "fastcls-f/models/random_search.safetensors"):
+        assert fastcls.load(model).feature_names_in_.tolist() == list("abcdefgh")
+        expected = cli("predict", model, "f.csv")
+        assert expected.exit_code == 0, expected.output
+        assert "note: " not in expected.stderr
+        names = list("hcabgedf")
+        write_table("g.csv", ["label", *names], [Y.tolist(), *map(features.get, names)])
+        found = cli("predict", model, "g.csv")
+        assert found.stdout == expected.stdout
+        assert "'g.csv': its columns are read in the order of the model" in found.stderr
+        assert "only the 12 test rows are predicted" in found.stderr  # the run's own rows, in another order
+        write_table("g.csv", ["label", *"abxdefgh", "y2"], [Y.tolist(), *features.values(), X[:, 0]])
+        refused(
+            cli("predict", model, "g.csv"),
+            "'g.csv' and the model have different columns, the first lacks 'c' and also has 'x', 'y2': give both the same",
+        )
+        write_table("g.csv", [], [*features.values(), [f"class {label}" for label in Y]])
+        np.savez("g.npz", X=X.astype(np.float64), y=Y)
+        for unnamed in ("g.csv", "g.npz"):
+            found = cli("predict", model, unnamed)
+            assert [line.split(",")[1] for line in found.stdout.splitlines()] == [
+                line.split(",")[1] for line in expected.stdout.splitlines()
+            ]
+            assert f"note: {unnamed} has no names of features and the model has" in found.stderr
+            assert "valid feature names" not in found.stderr
+
+
+def test_columns_are_taken_by_position_if_the_model_has_no_names():
+    features = dict(zip("abcdefgh", X.T.tolist(), strict=True))
+    write_table("f.csv", [*features, "label"], [*features.values(), Y.tolist()])
+    fastcls.KNeighborsClassifier(1).fit(X, Y).save("m.safetensors")
+    found = cli("predict", "m.safetensors", "f.csv")
+    assert found.exit_code == 0, found.output
+    assert "note: the model has no names of features and f.csv has: the features of f.csv are taken by" in found.stderr
