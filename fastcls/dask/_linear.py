@@ -59,7 +59,8 @@ class _Linear(OverCluster, LinearClassifier):
         weight = labels_of(sample_weight, client, "sample_weight")
         self._client = client
         try:
-            return self._fit(source, CheckedRows(source, 0, ()), labels_of(y, client), weight)  # type: ignore[arg-type]
+            named = X if hasattr(X, "columns") else source  # a data frame has the names of its features
+            return self._fit(named, CheckedRows(source, 0, ()), labels_of(y, client), weight)  # type: ignore[arg-type]
         finally:
             del self._client
 

@@ -122,7 +122,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         shards = workers.round_trip(lambda: [workers.submit(i, _tasks.describe) for i in range(n_shards)]).results()
         publish(
             self,
-            source,
+            X if hasattr(X, "columns") else source,  # a data frame has the names of its features
             _fitted_params=self._params_of_fit(),
             _source=source,
             _hidden=hidden,

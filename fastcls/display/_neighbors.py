@@ -109,7 +109,7 @@ class NeighborsDisplay(Drawn):
         rows = as_table(X, "X")
         check_can(estimator, "kneighbors")
         check_image_shape(image_shape, rows.shape[1])
-        distances, indices = estimator.kneighbors(rows, n_neighbors=n_neighbors)
+        distances, indices = estimator.kneighbors(X, n_neighbors=n_neighbors)
         return cls.from_neighbors(
             rows,
             distances,
@@ -119,7 +119,7 @@ class NeighborsDisplay(Drawn):
             y_train=y_train,
             image_shape=image_shape,
             class_names=class_names,
-            y_pred=estimator.predict(rows) if hasattr(estimator, "predict") else None,
+            y_pred=estimator.predict(X) if hasattr(estimator, "predict") else None,
         )
 
     @classmethod

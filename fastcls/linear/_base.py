@@ -349,7 +349,8 @@ class LinearClassifier(LinearModel, LinearParameters):
             changes["learning_rate"] = rate
         start = problem.from_raw(self.coef_, self.intercept_) if not is_first else self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state, **changes).minimize(problem, start)
-        self._keep(X, known, problem, result, before=np.zeros(0) if is_first else self.loss_history_)
+        named = None if hasattr(self, "n_features_in_") else X  # a later call keeps the names of the first
+        self._keep(named, known, problem, result, before=np.zeros(0) if is_first else self.loss_history_)
         return self
 
     @of_one_fit

@@ -177,3 +177,17 @@ for name in fastcls.dask.__all__[1:]:
 """
     line = 'fastcls.dask needs the package distributed: pip install "fastcls[dask]"\n'
     assert python(code) == 3 * line
+
+
+def test_names_of_features_are_kept(client):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    X, y, Q = tied()
+    names = [f"f{place}" for place in range(X.shape[1])]
+    frame, queries = pd.DataFrame(X, columns=names), pd.DataFrame(Q, columns=names)
+    models = [kind(client=client).fit(frame, y) for kind in (over.KNeighborsClassifier, over.SoftmaxClassifier)]
+    for model in (*models, models[1].to_local()):
+        assert model.feature_names_in_.tolist() == names
+        model.predict(queries)
+        with pytest.raises(ValueError, match="must be in the same order"):
+            model.predict(queries[names[::-1]])
+        assert getattr(model, "client", None) is None or not hasattr(model.fit(X, y), "feature_names_in_")

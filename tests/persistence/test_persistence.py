@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -88,13 +89,28 @@ def test_metadata_is_saved_with_the_model(tmp_path, name):
     assert fastcls.load(tmp_path / "m").metadata_ == {}
 
 
-def test_names_of_features_come_back(tmp_path):
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
-    frame = pandas.DataFrame(rows("float64"), columns=[f"pixel {i}" for i in range(6)])
-    fastcls.KNeighborsClassifier(1).fit(frame, np.arange(40) % 2).save(tmp_path / "m")
-    again = fastcls.load(tmp_path / "m")
-    assert again.feature_names_in_.tolist() == list(frame.columns)
-    again.predict(frame)
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_features_come_back(tmp_path, name, container):
+    frame_of = pytest.importorskip(container, reason=f"{container} is not installed").DataFrame
+    names = [f"pixel {i}" for i in range(6)]
+    frame = frame_of(dict(zip(names, rows("float64").T.copy(), strict=True)))
+    model = fitted(name, X=frame)
+    model.save(tmp_path / "m")
+    for made in (model, fastcls.load(tmp_path / "m"), pickle.loads(pickle.dumps(model))):
+        assert made.feature_names_in_.tolist() == names
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            expected = answers(made, frame)
+        for ask in (getattr(made, way) for way in expected):
+            with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+                ask(frame[names[::-1]])
+            with pytest.raises(ValueError, match="Feature names unseen at fit time:\n- other"):
+                ask(frame.rename({"pixel 0": "other"}, **({"axis": 1} if container == "pandas" else {})))
+        with pytest.warns(UserWarning, match="X does not have valid feature names, but .* was fitted with feature names"):
+            assert answers(made, rows("float64")) == expected
+    with pytest.warns(UserWarning, match="X has feature names, but .* was fitted without feature names"):
+        answers(fitted(name, "float64"), frame)
 
 
 def test_loaded_model_can_be_saved_over_its_own_file(tmp_path):

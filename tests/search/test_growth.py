@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastcls
-from fastcls import KNeighborsClassifier, NearestNeighbors
+from fastcls import KNeighborsClassifier, NearestNeighbors, SoftmaxClassifier
 from fastcls._search import plan, tree
 from fastcls._search import rows as _rows
 from fastcls._search.filter import costs
@@ -407,17 +407,19 @@ def test_a_metric_changed_between_parts_is_that_of_all():
     assert large.n_samples_fit_ == 3
 
 
-def test_names_of_features_are_those_of_the_first_part():
+@pytest.mark.parametrize("kind", [NearestNeighbors, KNeighborsClassifier, SoftmaxClassifier])
+def test_names_of_features_are_those_of_the_first_part(kind):
     pd = pytest.importorskip("pandas", reason="pandas is not installed")
-    frame = pd.DataFrame(np.eye(3), columns=["a", "b", "c"])
-    model = NearestNeighbors(1).partial_fit(frame).partial_fit(frame + 1)
+    frame, y = pd.DataFrame(np.eye(3), columns=["a", "b", "c"]), () if kind is NearestNeighbors else ([0, 1, 2],)
+    model = kind().partial_fit(frame, *y).partial_fit(frame + 1, *y)
     assert model.feature_names_in_.tolist() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names"):
-        model.partial_fit(frame[["b", "a", "c"]])
+        model.partial_fit(frame[["b", "a", "c"]], *y)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
-        model.partial_fit(np.eye(3))
+        model.partial_fit(np.eye(3), *y)
     assert model.feature_names_in_.tolist() == ["a", "b", "c"]
-    assert model.n_samples_fit_ == 9
+    assert getattr(model, "n_samples_fit_", 9) == 9
+    assert not hasattr(model.fit(np.eye(3), *y), "feature_names_in_")
 
 
 def test_a_conversion_is_noted_once():
