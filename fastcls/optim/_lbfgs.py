@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
+from fastcls._runtime import threads
 from fastcls._storage.safetensors import expect
 from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
@@ -179,7 +180,12 @@ class LBFGS:
 
     def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Found:
         """The arithmetic of the problem may have changed to float64."""
-        preconditioner = preconditioner_of(problem)
+        with threads.one_blas_thread():  # here, because to set a limit takes as long as an evaluation of a small problem
+            return self._minimize_in_steps(problem, W, monitor, log, preconditioner_of(problem))
+
+    def _minimize_in_steps(
+        self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, preconditioner: Preconditioner | None
+    ) -> Found:
         found = self._descend(problem, W, monitor, log, preconditioner)
         if self._is_stuck(found) and problem.arithmetic == "float32":
             logger.info("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))

@@ -58,8 +58,8 @@ class Preconditioner:
         return self.n_classes, self.basis.shape[1]
 
     def coordinates(self, flat: np.ndarray) -> np.ndarray:
-        """W U, float64 (n_classes, n_directions), for W given as a flat array."""
-        with threads.one_blas_thread(), np.errstate(under="ignore"):
+        """W U, float64 (n_classes, n_directions), for W given as a flat array. The caller limits the BLAS to one thread."""
+        with np.errstate(under="ignore"):
             return flat.reshape(self.n_classes, -1) @ self.basis
 
     def corrections(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -68,8 +68,8 @@ class Preconditioner:
         return np.einsum("ai,bi->ab", (a * self.less).reshape(len(a), -1), b.reshape(len(b), -1))
 
     def add_to(self, flat: np.ndarray, coordinates: np.ndarray) -> None:
-        """Add (P - I) v to a flat array, where v has these coordinates."""
-        with threads.one_blas_thread(), np.errstate(under="ignore"):
+        """Add (P - I) v to a flat array, where v has these coordinates. The caller limits the BLAS to one thread."""
+        with np.errstate(under="ignore"):
             flat.reshape(self.n_classes, -1)[...] += (coordinates * self.less) @ self.basis.T
 
 
