@@ -17,10 +17,11 @@ work (``dask/``) or shows results (``display/``, ``cli/``).
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
 ARCHITECTURE.md follows one search and one gradient through the packages; CONTRIBUTING.md shows how to add to them.
-The other files here: ``gradcheck.py``, ``onnx.py`` (export), ``simd.py`` (instruction sets), the registries ``metrics.py``,
+The other files here: ``onnx.py`` (export), ``simd.py`` (instruction sets), the registries ``metrics.py``,
 ``losses.py`` and ``penalties.py``, ``_config.py`` (`show_config`), ``_version.py``, ``__main__.py`` (``python -m fastcls``),
 and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scoring/`` (votes, accuracy, tables),
-``_sampling/`` (held-out rows), ``_validation/`` (checks of input), ``optim/`` (solvers) and ``demo/``.
+``_sampling/`` (held-out rows), ``_validation/`` (checks of input), ``optim/`` (solvers), ``gradcheck/``,
+and ``demo/``.
 """
 
 import ast as _ast

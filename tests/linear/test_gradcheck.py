@@ -193,7 +193,10 @@ def test_numerical_gradient_of_a_known_function(method, tolerance):
         (lambda p, W: check_gradient(p, W, np.ones(3)), "wanted shape"),
         (lambda p, W: check_gradient(p, W[:, :2]), "this problem needs"),
         (lambda p, W: check_gradient(p, W, n_coordinates=0), "n_coordinates=0"),
-        (lambda p, W: check_gradient(p.value, W), "problem is a method; wanted a LinearProblem: .* numerical_gradient"),
+        (
+            lambda p, W: check_gradient(p.value, W),
+            r"a float; wanted a value and a gradient: numerical_gradient",
+        ),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(call, words):
