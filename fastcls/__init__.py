@@ -21,7 +21,7 @@ The other files here: ``onnx.py`` (export), ``simd.py`` (instruction sets), the 
 ``losses.py`` and ``penalties.py``, ``_config.py`` (`show_config`), ``_version.py``, ``__main__.py`` (``python -m fastcls``),
 and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scoring/`` (votes, accuracy, tables),
 ``_sampling/`` (held-out rows), ``_validation/`` (checks of input), ``optim/`` (solvers), ``gradcheck/``,
-and ``demo/``.
+``course/`` (a learner's code checked) and ``demo/``.
 """
 
 import ast as _ast

@@ -1,4 +1,5 @@
 # The public names and where they are: `__init__.py` reads this list, and static tools do.
+from . import course as course
 from . import dask as dask
 from . import datasets as datasets
 from . import demo as demo

@@ -10,6 +10,7 @@ import pytest
 
 import fastcls
 from fastcls import (
+    course,
     dask,
     datasets,
     demo,
@@ -31,8 +32,8 @@ from fastcls import (
 
 PACKAGE = Path(fastcls.__file__).parent
 MODULES = (
-    fastcls, dask, datasets, demo, display, gradcheck, linear, losses, metrics, model_selection, neighbors, onnx, optim,
-    penalties, persistence, protocols, reference, simd,
+    fastcls, course, dask, datasets, demo, display, gradcheck, linear, losses, metrics, model_selection, neighbors, onnx,
+    optim, penalties, persistence, protocols, reference, simd,
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ LAYERS = (
     ("gradcheck", "neighbors", "optim"),
     ("demo", "linear"),
     ("_config", "dask", "model_selection", "onnx", "persistence"),
-    ("display", "protocols"),
+    ("course", "display", "protocols"),
     ("cli",),
     ("__main__",),
 )

@@ -1,0 +1,201 @@
+"""The check of learners' functions: right ones pass in every style, and each seeded mistake gets its name and no other."""
+
+import numpy as np
+import pytest
+from _learners import (
+    BOTH,
+    NO_LOOPS_EINSUM,
+    NUMERICAL,
+    NUMERICAL_FLAT,
+    RIGHT,
+    SOFTMAX_LOOPS,
+    SVM_LOOPS,
+    TWO_LOOPS,
+    WRONG,
+    edited,
+    made,
+    name_of,
+)
+
+from fastcls import InputError, course
+from fastcls.course._mistakes import MISTAKES
+
+SOLUTIONS = [(name, source) for name, sources in RIGHT.items() for source in sources]
+
+
+def checked(source, **options):
+    return course.check(made(source), name_of(source), timing=False, **options)
+
+
+def found(report):
+    return [(mistake.name, mistake.part) for mistake in report.mistakes]
+
+
+@pytest.mark.parametrize(("name", "source"), SOLUTIONS)
+def test_right_solutions_of_every_style_pass(name, source):
+    report = checked(source)
+    assert report.passed, str(report)
+    assert report.value_error is None or report.value_error < 1e-5
+    assert report.gradient_error is None or report.gradient_error < 1e-4
+
+
+@pytest.mark.parametrize("group", sorted({one.group for one in course.SIGNATURES.values()}))
+def test_every_group_has_three_right_solutions(group):
+    assert sum(course.SIGNATURES[name].group == group for name, _ in SOLUTIONS) >= 3
+
+
+@pytest.mark.parametrize(("source", "replacements", "wanted"), WRONG)
+def test_every_seeded_mistake_gets_its_name_and_no_other(source, replacements, wanted):
+    report = checked(edited(source, replacements))
+    assert sorted(found(report)) == sorted(wanted), str(report)
+    assert not report.passed
+    assert len(str(report.mistakes[0]).splitlines()) == 1
+
+
+def test_every_named_mistake_is_seeded_once():
+    """But those of files, and those that no short edit of these solutions makes."""
+    seeded = {name for _, _, wanted in WRONG for name, _ in wanted}
+    rest = {
+        "did not end", "ended the process", "cannot be imported", "penalty on the bias", "NaN", "wrong for large scores",
+        "penalty added for each row", "W not squared", "divided by the number of features",
+        "whole numbers", "cosine in place of L2", "k - 1 neighbours", "smallest label", "weighted votes",
+        "training rows not centred", "nothing subtracted",
+    }  # fmt: skip
+    assert set(MISTAKES) - seeded == rest
+
+
+@pytest.mark.parametrize("source", [SVM_LOOPS, SOFTMAX_LOOPS])
+def test_the_penalty_follows_the_year(source):
+    halved = edited(source, [("reg * np.sum(W * W)", "0.5 * reg * np.sum(W * W)"), ("2 * reg * W", "reg * W")])
+    assert checked(halved, year=2016).passed
+    assert found(checked(halved, year=2017)) == [("penalty of other years", BOTH)]
+    assert checked(source, year=2017).passed
+    assert found(checked(source, year=2015)) == [("penalty of other years", BOTH)]
+
+
+def test_since_2025_there_is_softmax_and_no_svm():
+    with pytest.raises(InputError, match=r"svm_loss_naive is not in the assignment of 2025, .*: give a year up to 2024"):
+        checked(SVM_LOOPS, year=2025)
+    assert checked(SVM_LOOPS, year=2024).passed
+    assert checked(SOFTMAX_LOOPS, year=2025).passed
+
+
+def test_the_bias_may_be_left_out_of_the_penalty():
+    without = edited(
+        SVM_LOOPS, [("np.sum(W * W)", "np.sum(W[:-1] ** 2)"), ("dW += 2 * reg * W", "dW[:-1] += 2 * reg * W[:-1]")]
+    )
+    assert found(checked(without)) == [("bias left out of the penalty", BOTH)]
+    assert checked(without, penalize_bias=False).passed
+    assert found(checked(SVM_LOOPS, penalize_bias=False)) == [("penalty on the bias", BOTH)]
+
+
+def test_mistakes_that_a_numerical_check_does_not_find_are_noted():
+    for old, new in (("scores[y[i]] + 1", "scores[y[i]]"), ("if j == y[i]", "if False")):
+        report = checked(edited(SVM_LOOPS, [(old, new)]))
+        assert any("a numerical gradient check passes" in note for note in report.notes), str(report)
+    report = checked(edited(SVM_LOOPS, [("2 * reg", "reg")]))
+    assert report.notes == ()
+
+
+def test_bytes_that_wrap_around_are_noted_for_solutions_that_are_right_on_floats():
+    (note,) = checked(NO_LOOPS_EINSUM).notes
+    assert "on uint8 rows the differences wrap around" in note
+    converted = edited(NO_LOOPS_EINSUM, [("X[:, None]", "X[:, None].astype(float)")])
+    assert checked(converted).notes == ()
+
+
+def test_loops_are_counted_where_the_name_says_how_many(tmp_path, monkeypatch):
+    (tmp_path / "two.py").write_text("import numpy as np\n" + TWO_LOOPS.replace("two_loops", "no_loops"))
+    monkeypatch.syspath_prepend(tmp_path)
+    import two
+
+    report = course.check(two.KNearestNeighbor, "compute_distances_no_loops", timing=False)
+    assert report.passed
+    assert "the function has 2 loops; by its name it should have none" in report.notes
+
+
+def test_a_one_sided_difference_passes_with_a_note():
+    report = checked(NUMERICAL_FLAT)
+    assert report.passed
+    assert any("a central difference" in note for note in report.notes)
+    assert checked(NUMERICAL).notes == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: made(TWO_LOOPS),
+        lambda: made(TWO_LOOPS)(),
+        lambda: made(TWO_LOOPS)().compute_distances_two_loops,
+        lambda: made(TWO_LOOPS).compute_distances_two_loops,
+    ],
+    ids=["class", "object", "method", "function of a class"],
+)
+def test_methods_are_taken_in_every_form(given):
+    assert course.check(given(), "compute_distances_two_loops", timing=False).passed
+
+
+def test_an_object_keeps_its_own_rows():
+    own = made(TWO_LOOPS)()
+    own.train(np.zeros((2, 3)), np.array([0, 1]))
+    assert course.check(own, "compute_distances_two_loops", timing=False).passed
+    assert own.X_train.shape == (2, 3)
+
+
+def test_the_functions_own_name_is_the_default():
+    assert course.check(made(SVM_LOOPS), timing=False).function == "svm_loss_naive"
+    with pytest.raises(InputError, match=r"the function's own name, '<lambda>', is not in the assignment: give one of: svm"):
+        course.check(lambda: 0)
+
+
+def test_the_learners_output_and_warnings_are_suppressed(capfd, recwarn):
+    checked(edited(SVM_LOOPS, [("    loss = 0.0", "    loss = 0.0\n    print('here')\n    np.log(np.zeros(1))")]))
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
+def test_exits_and_errors_of_the_learner_are_mistakes():
+    for code, said in (("raise SystemExit(3)", "SystemExit: 3"), ("raise KeyError('W')", "KeyError: 'W'")):
+        report = checked(edited(SVM_LOOPS, [("    loss = 0.0", f"    {code}")]))
+        assert found(report) == [("raises", BOTH)]
+        assert said in report.mistakes[0].seen
+
+
+def test_the_report_shows_times_of_both():
+    report = course.check(made(SVM_LOOPS))
+    assert report.seconds > 0
+    assert report.fastcls_seconds > 0
+    assert "200 rows of 3,073 values, 10 classes" in str(report)
+    assert str(report).startswith("svm_loss_naive: right\n")
+
+
+@pytest.mark.parametrize(("name", "source"), [(name, sources[-1]) for name, sources in RIGHT.items()])
+def test_every_function_of_the_assignment_is_timed(name, source):
+    report = course.check(made(source), name)
+    assert (report.seconds is None) == (name == "subtract_mean")
+    assert (report.fastcls_seconds is None) == (name == "subtract_mean")
+
+
+def test_the_report_is_safe_in_a_notebook_and_on_a_screen():
+    report = checked(edited(SVM_LOOPS, [("    loss = 0.0", "    raise ValueError('<b>\\x1b[2J')")]))
+    assert "<b>\\" not in report._repr_html_().replace("<b>svm", "")
+    assert "&lt;b&gt;" in report._repr_html_()
+    assert "\x1b" not in str(report)
+    assert report.to_dict()["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: course.check(print, "svm_loss"), r"name='svm_loss' is unknown; did you mean"),
+        (lambda: course.check(3, "svm_loss_naive"), r"function is an int; wanted a function svm_loss_naive\(W, X, y, reg\)"),
+        (lambda: course.check(int, "svm_loss_naive"), r"function is the class int; wanted a function"),
+        (lambda: course.check(int, "predict_labels"), r"int has no method predict_labels"),
+        (lambda: course.check(lambda X: X, "compute_distances_no_loops"), r"takes 1 of the arguments \(X, X_train\)"),
+        (lambda: course.check(made(SVM_LOOPS), year=2014), r"year=2014; wanted a whole number of at least 2015"),
+        (lambda: course.check(made(SVM_LOOPS), timing=1), r"timing=1; wanted True or False"),
+    ],
+)
+def test_wrong_calls_are_refused(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
