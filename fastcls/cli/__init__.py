@@ -8,6 +8,7 @@
       _preset       run --preset, --probe: published protocols     _protocol_answers   their predictions and models
       _compare      fastcls compare (_compare_options: its options; _compare_inputs: representations and labels;
                     _estimate_compare: how long it takes; _compare_table: what it prints)
+      _student_files  fastcls check: learners' code for the course's assignment
         _checks     checks of the options                          _data       reads and checks the user's data
         _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
         _folder     the results folder, complete or absent         _progress   progress and notes on stderr

@@ -372,6 +372,36 @@ def gradcheck(
         raise typer.Exit(1)
 
 
+@app.command(cls=PlainCommand)
+@one_line_errors
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Python files, one for each learner.")],
+    year: Annotated[
+        int | None,
+        typer.Option(
+            metavar="YEAR",
+            parser=whole_number,
+            help="Year of the course. Until 2016 the penalty was 0.5 reg sum W^2; since 2025 there is no SVM.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        int, typer.Option(metavar="SECONDS", parser=whole_number, help="Processor time for each function.")
+    ] = 30,
+    memory: Annotated[int, typer.Option(metavar="MB", parser=whole_number, help="Memory of each process.")] = 4096,
+    as_json: AsJson = False,
+) -> None:
+    """Check learners' code for the course's first assignment (CS231n).
+
+    Finds the functions by their names, compares values, gradients and times with those of fastcls, and names the likely
+    mistakes. This runs the code of the files, each in a process of its own with limits of time and memory, which stop
+    accidents but not malicious code. The exit status is 1 if something is wrong.
+    """
+    from ._student_files import check_files
+
+    if not check_files(files, year=year, timeout=timeout, memory=memory, as_json=as_json):
+        raise typer.Exit(1)
+
+
 demos = typer.Typer(cls=OneLineGroup, rich_markup_mode=None)
 app.add_typer(demos, name="demo")
 State = Annotated[

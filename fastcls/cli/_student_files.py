@@ -1,0 +1,105 @@
+"""``fastcls check``: the files of learners, checked against the course's assignment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, printable
+
+from ..course import SIGNATURES, CourseReport, check_file, check_year, functions_in, names_of_year
+from ._streams import say
+from ._text import markup, one_line
+
+SCHEMA = 1
+_WIDTH = 80
+
+
+def check_files(files: list[str], *, year: int | None, timeout: int, memory: int, as_json: bool) -> bool:
+    """Check all files, print the table or JSON, and return whether all functions are right."""
+    check_year(year)
+    check_number("--timeout", timeout, minimum=1, whole=True)
+    check_number("--memory", memory, minimum=1024, whole=True)
+    known = names_of_year(year)
+    found: dict[str, dict[str, str]] = {}
+    broken: dict[str, str] = {}
+    for file in dict.fromkeys(files):
+        try:
+            found[file] = {name: owner for name, owner in functions_in(Path(file)).items() if name in known}
+        except InputError as error:
+            if len(set(files)) == 1:
+                raise
+            broken[file] = one_line(error)
+    if not any(found.values()):
+        raise InputError(
+            f"{'the file defines' if len(files) == 1 else 'the files define'} no function of the assignment: "
+            f"wanted one of {', '.join(known)}"
+        )
+    say(
+        f"fastcls: running the code of {counted(sum(map(bool, found.values())), 'file')}, each in a process of its own "
+        f"(at most {timeout} s per function and {memory:,} MB); this stops accidents, not malicious code"
+    )
+    reports = {file: check_file(Path(file), names, year, timeout=timeout, memory=memory) for file, names in found.items()}
+    if as_json:
+        print(json.dumps(_as_json(reports, broken, year), indent=1))
+    else:
+        _print(reports, broken, sys.stdout)
+    return not broken and all(found.values()) and all(one.passed for of_file in reports.values() for one in of_file.values())
+
+
+def _as_json(reports: dict[str, dict[str, CourseReport]], broken: dict[str, str], year: int | None) -> dict[str, Any]:
+    files = [
+        {"file": file, "error": None, "functions": {name: one.to_dict() for name, one in of_file.items()}}
+        for file, of_file in reports.items()
+    ]
+    return {
+        "schema": SCHEMA,
+        "year": year,
+        "files": files + [{"file": file, "error": error, "functions": {}} for file, error in broken.items()],
+    }
+
+
+def _print(reports: dict[str, dict[str, CourseReport]], broken: dict[str, str], stream: TextIO) -> None:
+    """Print the table of files and functions, and below it the mistakes of each file."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=stream, highlight=False)
+    console.width = max(console.width, _WIDTH)
+    columns = [name for name in SIGNATURES if any(name in of_file for of_file in reports.values())]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("file", overflow="fold")
+    for name in columns:
+        table.add_column(_heading(name), overflow="fold")
+    for file, of_file in reports.items():
+        table.add_row(markup(file, stream), *(_cell(of_file.get(name)) for name in columns))
+    for file in broken:
+        table.add_row(markup(file, stream), *("?" for _ in columns))
+    console.print(table)
+    for file, of_file in reports.items():
+        wrong = [one for one in of_file.values() if one.mistakes or one.notes]
+        if wrong or not of_file:
+            print(f"\n{printable(file)}", file=stream)
+        if not of_file:
+            print("  no function of the assignment", file=stream)
+        for one in wrong:
+            lines = str(one).splitlines() if one.mistakes else [one.headline, *(f"  note: {note}" for note in one.notes)]
+            print("\n".join(f"  {printable(line)}" for line in lines), file=stream)
+    for file, error in broken.items():
+        print(f"\n{printable(file)}\n  {error}", file=stream)
+
+
+def _heading(name: str) -> str:
+    """The name of a function in short lines."""
+    return name.replace("compute_distances_", "distances ").replace("_loss_", " ").replace("_", " ").replace(" ", "\n", 1)
+
+
+def _cell(report: CourseReport | None) -> str:
+    if report is None:
+        return "-"
+    return "right" if report.passed else ", ".join(dict.fromkeys(one.name for one in report.mistakes))
