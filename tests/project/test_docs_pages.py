@@ -15,7 +15,7 @@ import pytest
 from fastcls.protocols import compare
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md")
+NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md", "course.md")
 PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in NAMES}
 
 OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab")
