@@ -1,0 +1,96 @@
+"""Pages of the site that are made from the code: the reference, the guide's contents, and the rows of the lecture."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from types import ModuleType
+
+import lecture_rows
+
+import fastcls
+
+#: public modules that `fastcls.__all__` does not list, since their main names are there
+FURTHER = ("linear", "neighbors", "persistence")
+
+GUIDE = {
+    "Use": ("evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
+    "Why the answers are exact": ("bounds", "filter"),
+}
+
+
+def titled(text: str, line: str = "=") -> list[str]:
+    """A heading of reStructuredText."""
+    return [text, line * len(text), ""]
+
+
+def tree(names: list[str], *options: str) -> list[str]:
+    """A table of contents."""
+    return [".. toctree::", *(f"   {option}" for option in options), "", *(f"   {name}" for name in names), ""]
+
+
+def modules() -> dict[str, ModuleType]:
+    """Public modules by their names within fastcls."""
+    listed = [name for name in fastcls.__all__ if inspect.ismodule(getattr(fastcls, name))]
+    return {name: importlib.import_module(f"fastcls.{name}") for name in sorted({*listed, *FURTHER})}
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Names that a module lists as public; without a list, the functions that it defines."""
+    own = [name for name, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    return sorted(getattr(module, "__all__", [name for name in own if not name.startswith("_")]), key=str.lower)
+
+
+def top_level() -> dict[str, object]:
+    """Names of `fastcls.__all__` that are not modules, with their objects."""
+    found = {name: getattr(fastcls, name) for name in fastcls.__all__ if not name.startswith("_")}
+    return {name: value for name, value in found.items() if not inspect.ismodule(value)}
+
+
+def summary(names: list[str], module: str) -> list[str]:
+    """A table of names, with a page for each."""
+    return [
+        f".. currentmodule:: {module}",
+        "",
+        ".. autosummary::",
+        "   :toctree: generated",
+        "",
+        *(f"   {n}" for n in names),
+        "",
+    ]
+
+
+def module_page(name: str, module: ModuleType) -> str:
+    """The page of one public module: what it is for, and its names; what `fastcls` itself offers is only named."""
+    above = {id(value): top for top, value in top_level().items()}
+    names = public_names(module)
+    here = [one for one in names if id(getattr(module, one)) not in above]
+    there = [above[id(getattr(module, one))] for one in names if id(getattr(module, one)) in above]
+    lines = titled(f"fastcls.{name}") + [(module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " "), ""]
+    if there:
+        links = ", ".join(f":py:obj:`fastcls.{one} <fastcls.{one}>`" for one in there)
+        lines += [f"Described on pages of their own: {links}.", ""]
+    return "\n".join(lines + (summary(here, f"fastcls.{name}") if here else []))
+
+
+def reference() -> dict[str, str]:
+    """Pages of the reference: file name -> text."""
+    known = modules()
+    index = titled("Reference") + ["Every public name, from its docstring.", ""]
+    index += titled("fastcls", "-") + summary(sorted(top_level(), key=str.lower), "fastcls")
+    index += titled("Modules", "-") + tree([f"fastcls.{name}" for name in known], ":maxdepth: 1")
+    pages = {f"api/fastcls.{name}.rst": module_page(name, module) for name, module in known.items()}
+    return {"api/index.rst": "\n".join(index), **pages}
+
+
+def guide() -> str:
+    """Contents of the guide: the pages of docs/ that can be read without the site, too."""
+    lines = titled("Guide") + ["The tests run the examples of these pages, and compare what they print.", ""]
+    for title, names in GUIDE.items():
+        lines += titled(title, "-") + tree(list(names), ":maxdepth: 1")
+    return "\n".join(lines)
+
+
+def pages() -> dict[str, str]:
+    """All pages that are made: file name -> text."""
+    return {"guide.rst": guide(), "lecture_rows.md": lecture_rows.markdown(), **reference()}

@@ -1,0 +1,16 @@
+"""Solutions of the tasks of docs/lecture/row07_demo.py."""
+
+import numpy as np
+
+from fastcls import knn
+
+
+def is_tied(labels):
+    """True if two or more labels are equally most frequent."""
+    counts = np.bincount(labels)
+    return bool((counts == counts.max()).sum() > 1)
+
+
+def may_change(spots, before, after, k, moved):
+    """True for each of spots (n, 2) whose k nearest (L2) include row `moved` of the points before or after."""
+    return np.any([(knn(spots, rows, k)[1] == moved).any(axis=1) for rows in (before, after)], axis=0)

@@ -1,0 +1,13 @@
+"""Solutions of the tasks of docs/lecture/row11_pixel_distances.py."""
+
+import numpy as np
+
+
+def tint_for(distance, n_values):
+    """The t >= 0 for which |x + t - x| (L2, n_values numbers) is distance."""
+    return distance / np.sqrt(n_values)
+
+
+def share_in_ball(d, n, rng):
+    """Share of n uniform points of [-1, 1]^d with L2 norm at most 1."""
+    return (np.linalg.norm(rng.uniform(-1, 1, (n, d)), axis=1) <= 1).mean()

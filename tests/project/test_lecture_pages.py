@@ -1,0 +1,110 @@
+"""The lecture's pages run, prove the rows that they claim, and set tasks that the solutions solve and the stubs do not."""
+
+import ast
+import importlib.util
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="pages draw with matplotlib (the extra 'run')")
+import matplotlib
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs" / "lecture").glob("row*.py"))
+NAMES = [page.stem for page in PAGES]
+
+
+def module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+lecture_rows = module(ROOT / "docs" / "lecture_rows.py")
+
+
+def text_of(page):
+    """The words of a page: its docstring and its comments."""
+    return "\n".join(re.findall(r"^# ?(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def tasks(page):
+    """(the stub, its check) of each task: blocks of code in the comments of the page."""
+    blocks = re.findall(r"^\.\. code-block:: python\n((?:\n| {4}.*\n?)+)", text_of(page), re.MULTILINE)
+    for block in map(textwrap.dedent, blocks):
+        nodes = ast.parse(block).body
+        yield (ast.Module([node for node in nodes if isinstance(node, ast.FunctionDef)], []),
+               ast.Module([node for node in nodes if not isinstance(node, ast.FunctionDef)], []))  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASTCLS_CIFAR10", raising=False)
+    matplotlib.use("agg")
+    shared = {"__name__": "__main__"}
+    try:
+        exec(compile(page.read_text(encoding="utf-8"), page, "exec"), shared)
+        set_tasks = list(tasks(page))
+        assert len(set_tasks) == 2
+        solved = vars(module(ROOT / "docs" / "solutions" / page.name))
+        for stubs, check in set_tasks:
+            assert any(isinstance(node, ast.Assert) for node in check.body)
+            check = compile(check, f"{page.name}: check", "exec")
+            exec(compile(stubs, f"{page.name}: stub", "exec"), shared)
+            with pytest.raises(NotImplementedError):
+                exec(check, shared)
+            names = [node.name for node in stubs.body]
+            assert names
+            assert all(ast.get_docstring(node) for node in stubs.body)
+            shared |= {name: solved[name] for name in names}
+            exec(check, shared)
+    finally:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+def test_every_row_has_a_page_that_asserts_it():
+    rows = lecture_rows.table()
+    assert list(rows) == list(range(1, 26))
+    assert [row for row, assertions in rows.items() if not assertions] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_page_claims_the_row_that_it_is_named_after(page):
+    assert int(page.stem[3:5]) in lecture_rows.marked(page.read_text(encoding="utf-8"), page.stem)
+
+
+def test_a_mark_counts_only_on_what_can_fail():
+    found = lecture_rows.marked("assert f(1) == 2  # row 4\nnp.testing.assert_allclose(\n    a, b\n)  # rows 5, 6\n", "p")
+    assert {row: [one.text for one in each] for row, each in found.items()} == {
+        4: ["assert f(1) == 2"],
+        5: ["np.testing.assert_allclose(a, b)"],
+        6: ["np.testing.assert_allclose(a, b)"],
+    }
+    for wrong in ("x = 1  # row 4", "print(1)  # row 4", "# row 4", "assert x  # row 26"):
+        with pytest.raises(ValueError, match="row"):
+            lecture_rows.marked(wrong, "p")
+
+
+def test_table_of_the_site_links_every_row_to_its_page():
+    lines = [line for line in lecture_rows.markdown().splitlines() if re.match(r"\| \d", line)]
+    assert [int(line.split("|")[1]) for line in lines] == list(range(1, 26))
+    linked = {name for line in lines for name in re.findall(r"\(lecture/(\w+)\.rst\)", line)}
+    assert linked == set(NAMES)
+
+
+def test_every_solution_belongs_to_a_page():
+    assert [path.stem for path in sorted((ROOT / "docs" / "solutions").glob("*.py"))] == NAMES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_page_has_its_parts(page):
+    """What a learner looks for: things to try and two tasks; and each page compares with the definitions."""
+    words = text_of(page)
+    assert re.search(r"^Things to try.*\n-+$", words, re.MULTILINE)
+    assert re.search(r"^Two tasks\n-+$", words, re.MULTILINE)
+    assert re.search(r"^(import|from) .*\breference\b", page.read_text(encoding="utf-8"), re.MULTILINE)
