@@ -64,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
     settings = ["-D", f"sphinx_gallery_conf.filename_pattern={os.sep}{run}"] if run else ["-D", "plot_gallery=False"]
     where = [str(options.out / "source"), str(options.out / "html")]
     code = build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(DOCS), *settings, *where])
-    if code == 0:
+    if code:  # what was read stays known, and would not warn again
+        shutil.rmtree(options.out / "html", ignore_errors=True)
+    else:
         print(f"the site: {options.out / 'html' / 'index.html'}")
     return code
 

@@ -6,9 +6,9 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-import matplotlib
+import matplotlib  # noqa: E402
 
-import fastcls
+import fastcls  # noqa: E402
 
 matplotlib.use("agg")
 
@@ -22,6 +22,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "site_docstrings",
     "site_math",
 ]
 root_doc = "index"
@@ -50,6 +51,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("site_figures.scraper",),
     "capture_repr": (),
     "plot_gallery": "True",
+    "run_stale_examples": True,  # an unchanged page may fail: the library beneath it changed
     "min_reported_time": 1e9,
     "write_computation_times": False,
     "show_memory": False,
@@ -64,6 +66,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "fastcls"
 html_static_path = [str(DOCS / "_static")]
 html_css_files = ["site.css"]
+html_sidebars = {name: [] for name in ("index", "lecture_rows", "search", "genindex", "py-modindex")}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

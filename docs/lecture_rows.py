@@ -1,7 +1,7 @@
-"""The lecture, row by row: which page shows a row, and by which assertions. ``python docs/lecture_rows.py`` prints the table.
+"""The lecture, row by row: the page of a row, and its assertions. ``python docs/lecture_rows.py`` prints the table.
 
-A page of docs/lecture/ marks an assertion with the row that it proves, by a comment at its end: ``# row 13``. The mark counts
-only on a statement that can fail: ``assert``, or a call of ``np.testing``.
+A page of docs/lecture/ marks an assertion with the row that it proves, by a comment at its end: ``# row 13``. The mark
+counts only on a statement that can fail: ``assert``, or a call of ``np.testing``.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def markdown() -> str:
     lines = [
         "# The lecture, row by row",
         "",
-        "Each row is a part of the lecture. Its page asserts the row's numbers while the site is built: if one of these lines",
-        "fails, there is no site. The page shows the figure that belongs to it, drawn in the same run.",
+        "Each row is a part of the lecture. Its page asserts the row's numbers while the site is built: if one of these",
+        "assertions fails, there is no site. The figures of the page are drawn in the same run.",
         "",
         "| row | the lecture | page | assertions |",
         "|---|---|---|---|",
@@ -127,7 +127,8 @@ def markdown() -> str:
         pages = sorted({one.page for one in assertions})
         links = ", ".join(f"[{title_of(page)}](lecture/{page}.rst)" for page in pages) or "not written yet"
         code = "<br>".join(f"`{shown(one.text)}`" for one in assertions)
-        lines.append(f"| {row} | {ROWS[row]} | {links} | {code} |")
+        cell = f"<details><summary>{len(assertions)}</summary>{code}</details>" if assertions else "0"
+        lines.append(f"| {row} | {ROWS[row]} | {links} | {cell} |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+def _opposite(distances: np.ndarray) -> np.ndarray:
+    return -distances
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric.
@@ -66,7 +70,7 @@ class Metric:
     max_abs: Callable[[int], float]
     bytes_bound: str
     bounds: Literal["l1", "l2", "cosine"] | None = None
-    similarity: Callable[[np.ndarray], np.ndarray] = np.negative
+    similarity: Callable[[np.ndarray], np.ndarray] = _opposite
     label: str = ""
     aliases: tuple[str, ...] = ()
 

@@ -2,9 +2,10 @@ r"""
 An image is a grid of numbers
 =============================
 
-To us it is a cat. To a computer it is a grid of numbers between 0 and 255, for each pixel and colour one: 800 x 600 x 3 of them. Between
-the two lies the *semantic gap*. Sorting a list can be programmed, because we can say what sorted means. Nobody can say what a cat means
-in pixels: there is no obvious way to write
+To us it is a cat. To a computer it is a grid of numbers between 0 and 255, for each
+pixel and colour one: 800 x 600 x 3 of them. Between the two lies the *semantic
+gap*. Sorting a list can be programmed, because we can say what sorted means. Nobody
+can say what a cat means in pixels: there is no obvious way to write
 
 .. code-block:: python
 
@@ -12,7 +13,8 @@ in pixels: there is no obvious way to write
         # some magic here?
         return class_label
 
-So we let the data speak: collect images with labels, train a model, evaluate it on new images.
+So we let the data speak: collect images with labels, train a model, evaluate it on
+new images.
 """
 
 import os
@@ -26,8 +28,9 @@ from fastcls.datasets import load_cifar10, load_digits
 # %%
 # What the computer sees
 # ----------------------
-# A digit of 8 x 8 pixels, grey from 0 to 16 (with ``FASTCLS_CIFAR10`` set, the pages use CIFAR-10 where they learn from images; this first
-# figure always shows a digit).
+# A digit of 8 x 8 pixels, grey from 0 to 16 (with ``FASTCLS_CIFAR10`` set, the
+# pages use CIFAR-10 where they learn from images; this first figure always shows a
+# digit).
 
 digits = load_digits()
 image = digits.X[0].reshape(8, 8)
@@ -46,9 +49,10 @@ assert image.dtype == np.uint8 and digits.X.shape == (1797, 64)  # row 2
 # %%
 # Writing a rule by hand
 # ----------------------
-# Attempts have been made. Find the edges (Canny, 1986), then write rules about them. Ours is short: a digit's edges are counted in the
-# four quarters of the image, horizontal and vertical ones apart, and each digit gets the typical counts as its rule. Compare that with
-# remembering the training images.
+# Attempts have been made. Find the edges (Canny, 1986), then write rules about
+# them. Ours is short: a digit's edges are counted in the four quarters of the
+# image, horizontal and vertical ones apart, and each digit gets the typical counts
+# as its rule. Compare that with remembering the training images.
 
 
 def edges(X):
@@ -56,11 +60,21 @@ def edges(X):
     images = X.reshape(-1, 8, 8).astype(int)
     across = np.abs(np.diff(images, axis=2, append=0)) > 4
     down = np.abs(np.diff(images, axis=1, append=0)) > 4
-    quarters = [kind[:, i : i + 4, j : j + 4].sum(axis=(1, 2)) for kind in (across, down) for i in (0, 4) for j in (0, 4)]
+    quarters = [
+        kind[:, i : i + 4, j : j + 4].sum(axis=(1, 2))
+        for kind in (across, down)
+        for i in (0, 4)
+        for j in (0, 4)
+    ]
     return np.stack(quarters, axis=1)
 
 
-X, y, X_test, y_test = digits.X[:1000], digits.y[:1000], digits.X[1000:], digits.y[1000:]
+X, y, X_test, y_test = (
+    digits.X[:1000],
+    digits.y[:1000],
+    digits.X[1000:],
+    digits.y[1000:],
+)
 rules = np.stack([edges(X[y == digit]).mean(axis=0) for digit in range(10)])
 by_rule = np.abs(edges(X_test)[:, None] - rules).sum(axis=2).argmin(axis=1)
 
@@ -70,38 +84,61 @@ by_rule = np.abs(edges(X_test)[:, None] - rules).sum(axis=2).argmin(axis=1)
 model = KNeighborsClassifier(1, metric="l1").fit(X, y)
 predicted = model.predict(X_test)
 
-rule_score, neighbour_score = (by_rule == y_test).mean(), (predicted == y_test).mean()
+rule_score, neighbour_score = (
+    (by_rule == y_test).mean(),
+    (predicted == y_test).mean(),
+)
 print(f"edge rule {rule_score:.1%}, nearest neighbour {neighbour_score:.1%}")
 assert rule_score > 0.3  # row 1
 assert neighbour_score > 0.94  # row 1
 assert neighbour_score > rule_score + 0.1  # row 1
 
 # %%
-# The rule is far better than the 10 % of a guess, and it took thought. The nearest neighbour took none, and wins by far. To recognise
-# something else, the rule must be thought up again; the other needs new images.
+# The rule is far better than the 10 % of a guess, and it took thought. The nearest
+# neighbour took none, and wins by far. To recognise something else, the rule must
+# be thought up again; the other needs new images.
 #
 # Six challenges
 # --------------
-# All numbers change when the camera moves, though the cat stays a cat. The lecture lists viewpoint, illumination, deformation, occlusion,
-# background clutter, and the variation within a class. We do the first five to real test images, more and more strongly, and watch two
-# classifiers. The sixth is the yardstick: how far apart are two images of one class?
+# All numbers change when the camera moves, though the cat stays a cat. The lecture
+# lists viewpoint, illumination, deformation, occlusion, background clutter, and the
+# variation within a class. We do the first five to real test images, more and more
+# strongly, and watch two classifiers. The sixth is the yardstick: how far apart are
+# two images of one class?
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else digits
-X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:1700], data.y[1400:1700]
-models = {"3-NN": KNeighborsClassifier(3).fit(X, y), "softmax": SoftmaxClassifier(random_state=0).fit(X, y)}
+X, y, X_test, y_test = (
+    data.X[:1400],
+    data.y[:1400],
+    data.X[1400:1700],
+    data.y[1400:1700],
+)
+models = {
+    "3-NN": KNeighborsClassifier(3).fit(X, y),
+    "softmax": SoftmaxClassifier(random_state=0).fit(X, y),
+}
 challenges = display.ChallengesDisplay.from_estimators(
     models, X_test, y_test, image_shape=data.image_shape, random_state=0
 ).plot()
 print("CIFAR-10" if folder else "digits")
 
 # %%
-# A shift of a few pixels moves a digit as far as another digit is away, and the accuracy falls with it. What is easy for us to ignore is
-# large in pixels.
+# A shift of a few pixels moves a digit as far as another digit is away, and the
+# accuracy falls with it. What is easy for us to ignore is large in pixels.
 
 for name in models:
-    fall = {challenge: values[name][0] - values[name][-1] for challenge, values in challenges.accuracy.items()}
-    print(name, {challenge: f"-{100 * share:.0f} points" for challenge, share in fall.items()})
+    fall = {
+        challenge: values[name][0] - values[name][-1]
+        for challenge, values in challenges.accuracy.items()
+    }
+    print(
+        name,
+        {
+            challenge: f"-{100 * share:.0f} points"
+            for challenge, share in fall.items()
+        },
+    )
     assert max(fall.values()) > 0.1  # row 2
 for distances in challenges.distance.values():
     assert distances[-1] > distances[0]  # row 2
@@ -110,20 +147,24 @@ assert len(challenges.examples) == 5 and challenges.reference_distance > 0  # ro
 # %%
 # The prediction that was scored above is that of the definition, image by image:
 
-from fastcls import reference  # noqa: E402
+from fastcls import reference
 
-found = reference.kneighbors(digits.X[1000:1020], digits.X[:1000], 1, "l1")[1].ravel()
+found = reference.kneighbors(digits.X[1000:1020], digits.X[:1000], 1, "l1")[
+    1
+].ravel()
 np.testing.assert_array_equal(predicted[:20], digits.y[found])  # row 1
 
 # %%
 # Things to try
 # -------------
-# * Better the edge rule: more regions, diagonal edges. How far do you get in ten minutes?
+# * Better the edge rule: more regions, diagonal edges. How far do you get in ten
+#   minutes?
 # * ``strengths=[0, 0.5, 1]`` in ``ChallengesDisplay``: which challenge hurts first?
 #
 # Two tasks
 # ---------
-# **1. Brightness does not matter to us.** Change the images so that a uniform change of brightness changes nothing.
+# **1. Brightness does not matter to us.** Change the images so that a uniform
+# change of brightness changes nothing.
 #
 # .. code-block:: python
 #
@@ -135,7 +176,8 @@ np.testing.assert_array_equal(predicted[:20], digits.y[found])  # row 1
 #     assert np.allclose(without_brightness(row), without_brightness(row + 3))
 #     assert np.allclose(without_brightness(digits.X).mean(axis=1), 0)
 #
-# **2. A shift.** Move images one pixel to the right; what enters from the left is black.
+# **2. A shift.** Move images one pixel to the right; what enters from the left is
+# black.
 #
 # .. code-block:: python
 #
@@ -144,4 +186,6 @@ np.testing.assert_array_equal(predicted[:20], digits.y[found])  # row 1
 #         raise NotImplementedError
 #
 #     moved = shift_right(digits.X).reshape(-1, 8, 8)
-#     assert (moved[:, :, 0] == 0).all() and (moved[:, :, 1:] == digits.X.reshape(-1, 8, 8)[:, :, :-1]).all()
+#     assert (moved[:, :, 0] == 0).all() and (
+#         moved[:, :, 1:] == digits.X.reshape(-1, 8, 8)[:, :, :-1]
+#     ).all()

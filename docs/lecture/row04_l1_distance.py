@@ -2,11 +2,14 @@ r"""
 The nearest neighbour, and what it costs
 ========================================
 
-The simplest classifier that learns from data remembers every training image. For a new image it looks for the most similar one and
-copies its label. "Similar" needs a number; the lecture begins with the sum of all pixel differences:
+The simplest classifier that learns from data remembers every training image. For a
+new image it looks for the most similar one and copies its label. "Similar" needs a
+number; the lecture begins with the sum of all pixel differences:
 
 .. math:: d_1(I_1, I_2) = \sum_p \left| I_1^p - I_2^p \right|
 """
+
+# sphinx_gallery_thumbnail_number = 1
 
 import os
 
@@ -19,10 +22,17 @@ from fastcls.datasets import load_cifar10, load_digits
 # %%
 # The slide's example
 # -------------------
-# Two images of 4 x 4 pixels. Take the differences, forget their signs, add them up: 456.
+# Two images of 4 x 4 pixels. Take the differences, forget their signs, add them up:
+# 456.
 
-test = np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]], dtype=np.uint8)
-train = np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]], dtype=np.uint8)
+test = np.array(
+    [[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]],
+    dtype=np.uint8,
+)
+train = np.array(
+    [[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]],
+    dtype=np.uint8,
+)
 
 differences = np.abs(test.astype(int) - train.astype(int))
 print(differences)
@@ -30,26 +40,43 @@ np.testing.assert_array_equal(differences[0], [46, 12, 14, 1])  # row 4
 assert differences.sum() == 456  # row 4
 
 # %%
-# Our call keeps the bytes and computes in exact integers. So does the plain loop that defines it.
+# Our call keeps the bytes and computes in exact integers. So does the plain loop
+# that defines it.
 
-assert pairwise_distances([test.ravel()], [train.ravel()], "l1")[0, 0] == 456  # row 4
+assert (
+    pairwise_distances([test.ravel()], [train.ravel()], "l1")[0, 0] == 456
+)  # row 4
 assert reference.l1(test.ravel(), train.ravel()[None])[0] == 456  # row 4
 
 fig, axes = plt.subplots(1, 3, figsize=(6.4, 2.5), layout="constrained")
-panels = (("test image", test, "gray"), ("training image", train, "gray"), ("differences: sum 456", differences, "Blues"))
+panels = (
+    ("test image", test, "gray"),
+    ("training image", train, "gray"),
+    ("differences: sum 456", differences, "Blues"),
+)
 for ax, (title, values, colours) in zip(axes, panels, strict=True):
     ax.imshow(values, cmap=colours, vmin=0, vmax=255)
     for (i, j), value in np.ndenumerate(values):
         dark = value < 128 if colours == "gray" else value > 160
-        ax.text(j, i, value, ha="center", va="center", color="white" if dark else "black", fontsize=8)
+        ax.text(
+            j,
+            i,
+            value,
+            ha="center",
+            va="center",
+            color="white" if dark else "black",
+            fontsize=8,
+        )
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=10)
 
 # %%
 # .. admonition:: Where the slide slips
 #
-#    ``np.abs(Xtr - X[i])`` on bytes is not the distance. An unsigned byte has no negative numbers: 23 - 10 is 13, but 10 - 23 is 243.
-#    On the slide's two images the sum comes out as 1128. On CIFAR-10 this mistake costs 14 points of accuracy.
+#    ``np.abs(Xtr - X[i])`` on bytes is not the distance. An unsigned byte has no
+#    negative numbers: 23 - 10 is 13, but 10 - 23 is 243. On the slide's two images
+#    the sum comes out as 1128. On CIFAR-10 this mistake costs 14 points of
+#    accuracy.
 
 wrapped = np.abs(test - train)
 assert wrapped.dtype == np.uint8  # row 4
@@ -58,8 +85,9 @@ assert wrapped.sum() == 1128  # row 4
 # %%
 # The slide's classifier
 # ----------------------
-# ``reference.LectureNearestNeighbor`` is the class on the slide. ``wrap=True`` keeps the mistake, to see what it does. Ours is
-# ``KNeighborsClassifier`` with one neighbour under L1.
+# ``reference.LectureNearestNeighbor`` is the class on the slide. ``wrap=True``
+# keeps the mistake, to see what it does. Ours is ``KNeighborsClassifier`` with one
+# neighbour under L1.
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
@@ -76,13 +104,19 @@ model = KNeighborsClassifier(1, metric="l1", algorithm="brute").fit(X, y)
 
 predicted = model.predict(X_test)
 np.testing.assert_array_equal(predicted, slide.predict(X_test))  # row 3
-right, wrong = (predicted == y_test).mean(), (wrapping.predict(X_test) == y_test).mean()
-print(f"{'CIFAR-10' if folder else 'digits'}: {right:.1%}, with the mistake {wrong:.1%}")
+right, wrong = (
+    (predicted == y_test).mean(),
+    (wrapping.predict(X_test) == y_test).mean(),
+)
+print(
+    f"{'CIFAR-10' if folder else 'digits'}: {right:.1%}, with the mistake {wrong:.1%}"
+)
 assert wrong < right  # row 4
 
 # %%
-# Not only the labels agree. The compiled search finds the same rows in the same order as the reference, equal distances included: the
-# lower training index comes first.
+# Not only the labels agree. The compiled search finds the same rows in the same
+# order as the reference, equal distances included: the lower training index comes
+# first.
 
 distances, indices = model.kneighbors(X_test[:20], 5)
 expected_distances, expected_indices = reference.kneighbors(X_test[:20], X, 5, "l1")
@@ -92,24 +126,36 @@ np.testing.assert_array_equal(distances, expected_distances)  # row 3
 # %%
 # How fast are training and prediction?
 # -------------------------------------
-# With :math:`N` training images, training is :math:`O(1)`: it keeps a reference to your array and copies nothing. Prediction is
-# :math:`O(N)`: every image is compared with every training image. The slide says: *this is bad*. We want the opposite, slow training and
-# fast prediction.
+# With :math:`N` training images, training is :math:`O(1)`: it keeps a reference to
+# your array and copies nothing. Prediction is :math:`O(N)`: every image is compared
+# with every training image. The slide says: *this is bad*. We want the opposite,
+# slow training and fast prediction.
 #
-# Counting is better than timing here. The search says how many pairs there are and for how many of them it computed the distance.
+# Counting is better than timing here. The search says how many pairs there are and
+# for how many of them it computed the distance.
 
 rng = np.random.default_rng(0)
-base = rng.integers(0, 256, (40, 48)).repeat(3, axis=1)  # 40 pictures of soft stripes
-rows = (base[rng.integers(0, 40, 16_000)] // 2 + rng.integers(0, 128, (16_000, 144))).astype(np.uint8)
-queries = (base[rng.integers(0, 40, 200)] // 2 + rng.integers(0, 128, (200, 144))).astype(np.uint8)
+base = rng.integers(0, 256, (40, 48)).repeat(
+    3, axis=1
+)  # 40 pictures of soft stripes
+rows = (
+    base[rng.integers(0, 40, 16_000)] // 2 + rng.integers(0, 128, (16_000, 144))
+).astype(np.uint8)
+queries = (
+    base[rng.integers(0, 40, 200)] // 2 + rng.integers(0, 128, (200, 144))
+).astype(np.uint8)
 
 sizes = [2_000, 4_000, 8_000, 16_000]
 computed = {"brute": [], "filter": []}
 for algorithm, counts in computed.items():
     for size in sizes:
-        searcher = KNeighborsClassifier(1, metric="l1", algorithm=algorithm).fit(rows[:size], np.zeros(size))
+        searcher = KNeighborsClassifier(1, metric="l1", algorithm=algorithm).fit(
+            rows[:size], np.zeros(size)
+        )
         found = searcher.kneighbors(queries)
-        np.testing.assert_array_equal(found[1], knn(queries, rows[:size], 1, "l1")[1])  # row 3
+        np.testing.assert_array_equal(
+            found[1], knn(queries, rows[:size], 1, "l1")[1]
+        )  # row 3
         report = searcher.search_report_
         assert report.pairs == 200 * size  # row 3
         counts.append(report.computed / 200)
@@ -118,17 +164,31 @@ assert computed["brute"] == sizes  # row 3
 assert computed["filter"][-1] < 0.5 * computed["brute"][-1]  # row 3
 
 # %%
-# The filter moves work into training: ``fit`` prepares a short code of every image. From the codes alone it *proves* for most images
-# that they cannot be the nearest, and it computes the distance of the rest. The answer is the same, to the last bit. A linear
-# classifier goes all the way: 10 products per image, whatever :math:`N`.
+# The filter moves work into training: ``fit`` prepares a short code of every image.
+# From the codes alone it *proves* for most images that they cannot be the nearest,
+# and it computes the distance of the rest. The answer is the same, to the last bit.
+# A linear classifier goes all the way: 10 products per image, whatever :math:`N`.
 
 fig, ax = plt.subplots(figsize=(4.2, 2.9), layout="constrained")
-ax.loglog(sizes, computed["brute"], "o-", color="#0072b2", label="brute force, and the slide's loop")
+ax.loglog(
+    sizes,
+    computed["brute"],
+    "o-",
+    color="#0072b2",
+    label="brute force, and the slide's loop",
+)
 ax.loglog(sizes, computed["filter"], "^--", color="#d55e00", label="filter")
-ax.loglog(sizes, [10] * 4, ":", color="#009e73", label="linear classifier (10 classes)")
+ax.loglog(
+    sizes, [10] * 4, ":", color="#009e73", label="linear classifier (10 classes)"
+)
 ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
 ax.minorticks_off()
-ax.set(xlabel="training images", ylabel="per test image", title="Distances (or scores) computed", ylim=(5, 60_000))
+ax.set(
+    xlabel="training images",
+    ylabel="per test image",
+    title="Distances (or scores) computed",
+    ylim=(5, 60_000),
+)
 ax.legend(fontsize=8)
 
 # %%
@@ -142,7 +202,8 @@ assert plain.search_report_.copied_bytes == 0  # row 3
 # Things to try
 # -------------
 # * ``metric="l2"``: which of the 200 labels change?
-# * ``search_report_`` of the filter lists its levels, with the pairs that entered each and the pairs that were left.
+# * ``search_report_`` of the filter lists its levels, with the pairs that entered
+#   each and the pairs that were left.
 #
 # Two tasks
 # ---------
@@ -156,8 +217,9 @@ assert plain.search_report_.copied_bytes == 0  # row 3
 #
 #     assert l1_distances(train.reshape(1, -1), test.ravel())[0] == 456
 #
-# **2. A bound.** Sum the pixels of both images in groups. The L1 distance of the sums is never larger than that of the pixels, so a large
-# one proves that the images are far apart. Why?
+# **2. A bound.** Sum the pixels of both images in groups. The L1 distance of the
+# sums is never larger than that of the pixels, so a large one proves that the
+# images are far apart. Why?
 #
 # .. code-block:: python
 #
@@ -165,5 +227,7 @@ assert plain.search_report_.copied_bytes == 0  # row 3
 #         """L1 distance of the sums of groups of `size` neighbouring pixels; size divides D."""
 #         raise NotImplementedError
 #
-#     bounds = [lower_bound(test.ravel(), train.ravel(), size) for size in (1, 2, 4, 16)]
+#     bounds = [
+#         lower_bound(test.ravel(), train.ravel(), size) for size in (1, 2, 4, 16)
+#     ]
 #     assert bounds[0] == 456 and all(a >= b for a, b in zip(bounds, bounds[1:]))

@@ -2,8 +2,9 @@ r"""
 K nearest neighbours: take a vote
 =================================
 
-One neighbour can be wrong: a mislabelled image, an odd one, a fluke. Do not copy one label; take the *majority* of the :math:`K` nearest.
-The borders between classes become smoother, and islands around single points disappear.
+One neighbour can be wrong: a mislabelled image, an odd one, a fluke. Do not copy
+one label; take the *majority* of the :math:`K` nearest. The borders between classes
+become smoother, and islands around single points disappear.
 
 .. math::
 
@@ -11,6 +12,8 @@ The borders between classes become smoother, and islands around single points di
 
 Two choices are left to us: :math:`K`, and the distance.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import os
 
@@ -23,23 +26,44 @@ from fastcls.datasets import load_cifar10, load_digits
 # %%
 # Test images beside their neighbours
 # -----------------------------------
-# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10 classes. Without ``FASTCLS_CIFAR10`` we use digits.
+# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
+# classes. Without ``FASTCLS_CIFAR10`` we use digits.
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
 if folder:
-    assert data.X.shape == (50_000, 3072) and data.X_test.shape == (10_000, 3072)  # row 5
+    assert data.X.shape == (50_000, 3072) and data.X_test.shape == (
+        10_000,
+        3072,
+    )  # row 5
     assert np.bincount(data.y).tolist() == [5000] * 10  # row 5
-X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:1700], data.y[1400:1700]
-print("CIFAR-10" if folder else "digits", X.shape, "classes:", ", ".join(data.class_names))
+X, y, X_test, y_test = (
+    data.X[:1400],
+    data.y[:1400],
+    data.X[1400:1700],
+    data.y[1400:1700],
+)
+print(
+    "CIFAR-10" if folder else "digits",
+    X.shape,
+    "classes:",
+    ", ".join(data.class_names),
+)
 
 model = KNeighborsClassifier(5).fit(X, y)
 neighbours = display.NeighborsDisplay.from_estimator(
-    model, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=data.image_shape, class_names=data.class_names
+    model,
+    X_test[:4],
+    y_test[:4],
+    X_train=X,
+    y_train=y,
+    image_shape=data.image_shape,
+    class_names=data.class_names,
 ).plot()
 
 # %%
-# They are the neighbours of the definition: sorted by distance, and equal distances by training index.
+# They are the neighbours of the definition: sorted by distance, and equal distances
+# by training index.
 
 distances, indices = model.kneighbors(X_test)
 expected = reference.kneighbors(X_test[:30], X, 5, "l2")
@@ -50,8 +74,9 @@ assert (np.diff(distances, axis=1) >= 0).all()  # row 5
 # %%
 # The vote
 # --------
-# Count labels, take the most frequent. If two are equally frequent, the smaller label wins, as in scikit-learn;
-# ``tie_break="nearest"`` takes the tied class with the nearest member. ``predict_ties`` says where that happened.
+# Count labels, take the most frequent. If two are equally frequent, the smaller
+# label wins, as in scikit-learn; ``tie_break="nearest"`` takes the tied class with
+# the nearest member. ``predict_ties`` says where that happened.
 
 votes = np.stack([np.bincount(y[near], minlength=10) for near in indices])
 np.testing.assert_array_equal(model.predict(X_test), votes.argmax(axis=1))  # row 6
@@ -63,12 +88,14 @@ print(f"{tied.sum()} of {len(tied)} votes are tied")
 # %%
 # What does it look like?
 # -----------------------
-# Points in the plane, three classes, one of them partly mislabelled. Every spot of the picture has the colour that K-NN gives it; ties are
-# white.
+# Points in the plane, three classes, one of them partly mislabelled. Every spot of
+# the picture has the colour that K-NN gives it; ties are white.
 
 rng = np.random.default_rng(4)
 classes = np.arange(60) % 3
-points = np.array([[0, 0], [2.2, 0.4], [0.9, 2.0]])[classes] + rng.normal(0, 0.75, (60, 2))
+points = np.array([[0, 0], [2.2, 0.4], [0.9, 2.0]])[classes] + rng.normal(
+    0, 0.75, (60, 2)
+)
 
 fig, axes = plt.subplots(1, 3, figsize=(7.2, 2.6), layout="constrained")
 regions = {}
@@ -78,46 +105,75 @@ for ax, k in zip(axes, (1, 3, 5), strict=True):
     ax.set(title=f"K = {k}", xlabel="", ylabel="", xticks=[], yticks=[])
 
 # %%
-# With K = 1 every point owns the spot it stands on, right or wrong. With more neighbours, single points lose theirs:
+# With K = 1 every point owns the spot it stands on, right or wrong. With more
+# neighbours, single points lose theirs:
 
-own = {k: (KNeighborsClassifier(k).fit(points, classes).predict(points) == classes).mean() for k in (1, 3, 5)}
-print("points in their own colour:", {k: f"{share:.0%}" for k, share in own.items()})
+own = {
+    k: (
+        KNeighborsClassifier(k).fit(points, classes).predict(points) == classes
+    ).mean()
+    for k in (1, 3, 5)
+}
+print(
+    "points in their own colour:", {k: f"{share:.0%}" for k, share in own.items()}
+)
 assert own[1] == 1.0 > own[3] and own[1] > own[5]  # row 6
 
 
 def border(codes):
     """Number of neighbouring cells of different colours: the length of all borders."""
-    return int((codes[:, 1:] != codes[:, :-1]).sum() + (codes[1:] != codes[:-1]).sum())
+    return int(
+        (codes[:, 1:] != codes[:, :-1]).sum() + (codes[1:] != codes[:-1]).sum()
+    )
 
 
 assert border(regions[1]) > border(regions[5])  # row 6
-assert (regions[1] != display.DecisionRegionDisplay.from_points(points, classes, k=3).regions.codes).any()  # row 6
+assert (
+    regions[1]
+    != display.DecisionRegionDisplay.from_points(points, classes, k=3).regions.codes
+).any()  # row 6
 
 # %%
 # L1 or L2?
 # ---------
-# All points at distance 1 from a centre form a circle under L2 and a diamond under L1. The diamond follows the axes: turn the axes, and L1
-# distances change, L2 distances do not. So L1 suits features that mean something each on its own.
+# All points at distance 1 from a centre form a circle under L2 and a diamond under
+# L1. The diamond follows the axes: turn the axes, and L1 distances change, L2
+# distances do not. So L1 suits features that mean something each on its own.
 
 fig, axes = plt.subplots(1, 2, figsize=(6.0, 3.1), layout="constrained")
 for ax, metric in zip(axes, ("l1", "l2"), strict=True):
-    shown = display.DecisionRegionDisplay.from_points(points, classes, k=1, metric=metric).plot(ax)
-    ax.set(title=f"K = 1 under {metric.upper()}", xlabel="", ylabel="", xticks=[], yticks=[])
+    shown = display.DecisionRegionDisplay.from_points(
+        points, classes, k=1, metric=metric
+    ).plot(ax)
+    ax.set(
+        title=f"K = 1 under {metric.upper()}",
+        xlabel="",
+        ylabel="",
+        xticks=[],
+        yticks=[],
+    )
     regions[metric] = shown.regions.codes
 assert (regions["l1"] != regions["l2"]).any()  # row 6
 
 turn = np.array([[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]])
 for metric, stays in (("l1", False), ("l2", True)):
-    before = reference.distances(reference.rank_distances(points[:5], points, metric), metric)
-    after = reference.distances(reference.rank_distances(points[:5] @ turn.T, points @ turn.T, metric), metric)
+    before = reference.distances(
+        reference.rank_distances(points[:5], points, metric), metric
+    )
+    after = reference.distances(
+        reference.rank_distances(points[:5] @ turn.T, points @ turn.T, metric),
+        metric,
+    )
     assert np.allclose(before, after) == stays  # row 6
 
 # %%
-# Which K and which distance are best? That depends on the data, and the next pages show how to choose honestly.
+# Which K and which distance are best? That depends on the data, and the next pages
+# show how to choose honestly.
 #
 # Things to try
 # -------------
-# * ``weights="distance"``: near neighbours count more. What happens to the white spots?
+# * ``weights="distance"``: near neighbours count more. What happens to the white
+#   spots?
 # * K = 60, all points. What does the picture look like, and why?
 #
 # Two tasks
@@ -130,8 +186,13 @@ for metric, stays in (("l1", False), ("l2", True)):
 #         """The most frequent of the labels (K,); of equally frequent ones the smallest."""
 #         raise NotImplementedError
 #
-#     assert [majority(np.array(one)) for one in ([3, 1, 3], [2, 1], [7], [5, 5, 0, 0, 9])] == [3, 1, 7, 0]
-#     assert [majority(near) for near in y[indices]] == model.predict(X_test).tolist()
+#     assert [
+#         majority(np.array(one))
+#         for one in ([3, 1, 3], [2, 1], [7], [5, 5, 0, 0, 9])
+#     ] == [3, 1, 7, 0]
+#     assert [majority(near) for near in y[indices]] == model.predict(
+#         X_test
+#     ).tolist()
 #
 # **2. The unit balls.** Points at distance 1 from the origin, for both distances.
 #

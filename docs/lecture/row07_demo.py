@@ -2,15 +2,17 @@ r"""
 The demo: move the points yourself
 ==================================
 
-The lecture has an interactive page: points in the plane, a choice of distance and K, every spot coloured by its vote, ties white, and every point can be
-dragged. Here it runs on your own machine, with the same compiled loops as the estimators:
+The lecture has an interactive page: points in the plane, a choice of distance and
+K, every spot coloured by its vote, ties white, and every point can be dragged. Here
+it runs on your own machine, with the same compiled loops as the estimators:
 
 .. code-block:: sh
 
    pip install "fastcls[demo]"
    fastcls demo knn
 
-In a notebook, ``fastcls.demo.knn()`` shows it in a cell. This page computes what the demo paints, and checks it.
+In a notebook, ``fastcls.demo.knn()`` shows it in a cell. This page computes what
+the demo paints, and checks it.
 """
 
 import matplotlib.pyplot as plt
@@ -21,23 +23,35 @@ from fastcls import KNeighborsClassifier, display, reference
 # %%
 # Two classes, K = 2: white
 # -------------------------
-# With two points of two classes and K = 2, every vote is one against one, so the whole plane is white.
+# With two points of two classes and K = 2, every vote is one against one, so the
+# whole plane is white.
 
 two = display.decision_regions([[-1.0, 0.0], [1.0, 0.0]], [0, 1], k=2, size=50)
 assert (two.codes == -1).all()  # row 7
 
 # %%
-# With more points, white marks where the vote is tied. Four classes and K = 4 give a good deal of it.
+# With more points, white marks where the vote is tied. Four classes and K = 4 give
+# a good deal of it.
 
 rng = np.random.default_rng(1)
 classes = np.arange(40) % 4
-points = np.array([[1.4, 0], [0, 1.4], [-1.4, 0], [0, -1.4]])[classes] + rng.normal(0, 0.8, (40, 2))
+points = np.array([[1.4, 0], [0, 1.4], [-1.4, 0], [0, -1.4]])[classes] + rng.normal(
+    0, 0.8, (40, 2)
+)
 
 fig, axes = plt.subplots(1, 2, figsize=(6.0, 3.2), layout="constrained")
 found = {}
 for ax, metric in zip(axes, ("l1", "l2"), strict=True):
-    shown = display.DecisionRegionDisplay.from_points(points, classes, k=4, metric=metric).plot(ax)
-    ax.set(title=f"K = 4 under {metric.upper()}, ties white", xlabel="", ylabel="", xticks=[], yticks=[])
+    shown = display.DecisionRegionDisplay.from_points(
+        points, classes, k=4, metric=metric
+    ).plot(ax)
+    ax.set(
+        title=f"K = 4 under {metric.upper()}, ties white",
+        xlabel="",
+        ylabel="",
+        xticks=[],
+        yticks=[],
+    )
     found[metric] = shown.regions
     assert 0 < (shown.regions.codes == -1).mean() < 0.5  # row 7
 
@@ -46,9 +60,14 @@ for ax, metric in zip(axes, ("l1", "l2"), strict=True):
 
 size = 40
 for metric in ("l1", "l2"):
-    regions = display.decision_regions(points, classes, k=4, metric=metric, size=size, extent=found[metric].extent)
+    regions = display.decision_regions(
+        points, classes, k=4, metric=metric, size=size, extent=found[metric].extent
+    )
     x0, x1, y0, y1 = regions.extent
-    across, up = (np.arange(size) + 0.5) / size * (x1 - x0) + x0, (np.arange(size) + 0.5) / size * (y1 - y0) + y0
+    across, up = (
+        (np.arange(size) + 0.5) / size * (x1 - x0) + x0,
+        (np.arange(size) + 0.5) / size * (y1 - y0) + y0,
+    )
     cells = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     model = KNeighborsClassifier(4, metric=metric).fit(points, classes)
     expected = np.where(model.predict_ties(cells), -1, model.predict(cells))
@@ -56,18 +75,25 @@ for metric in ("l1", "l2"):
 
     near = reference.kneighbors(cells[::40], points, 4, metric)[1]
     winners, _, tied = reference.vote(classes[near], np.ones(near.shape), 4)
-    np.testing.assert_array_equal(expected[::40], np.where(tied, -1, winners))  # row 7
+    np.testing.assert_array_equal(
+        expected[::40], np.where(tied, -1, winners)
+    )  # row 7
 
 # %%
 # Drag a point
 # ------------
-# Moving one point changes only the spots that had it, or now have it, among their K nearest. That is why the demo can follow the mouse: it computes those again,
-# and no others.
+# Moving one point changes only the spots that had it, or now have it, among their K
+# nearest. That is why the demo can follow the mouse: it computes those again, and
+# no others.
 
 moved = points.copy()
 moved[0] += [0.6, 0.4]
-before = display.decision_regions(points, classes, k=4, size=100, extent=found["l2"].extent).codes
-after = display.decision_regions(moved, classes, k=4, size=100, extent=found["l2"].extent).codes
+before = display.decision_regions(
+    points, classes, k=4, size=100, extent=found["l2"].extent
+).codes
+after = display.decision_regions(
+    moved, classes, k=4, size=100, extent=found["l2"].extent
+).codes
 share = (before != after).mean()
 print(f"{share:.1%} of the picture changes")
 assert 0 < share < 0.2  # row 7
@@ -75,9 +101,11 @@ assert 0 < share < 0.2  # row 7
 # %%
 # Things to try, in the demo
 # --------------------------
-# * Choose the preset *tie* with K = 2, then drag one point a little. Why does nothing change?
+# * Choose the preset *tie* with K = 2, then drag one point a little. Why does
+#   nothing change?
 # * Set K to 1 and drag one point deep into another class. Set K to 5.
-# * Show both distances side by side and turn a cluster around its centre. Which picture turns with it?
+# * Show both distances side by side and turn a cluster around its centre. Which
+#   picture turns with it?
 #
 # Two tasks
 # ---------
@@ -89,9 +117,12 @@ assert 0 < share < 0.2  # row 7
 #         """True if two or more labels are equally most frequent."""
 #         raise NotImplementedError
 #
-#     assert [is_tied(one) for one in ([0, 1], [0, 1, 1], [2, 2, 3, 3, 4], [5])] == [True, False, True, False]
+#     assert [
+#         is_tied(one) for one in ([0, 1], [0, 1, 1], [2, 2, 3, 3, 4], [5])
+#     ] == [True, False, True, False]
 #
-# **2. Which spots change?** A spot can change only if the point was, or now is, among its K nearest.
+# **2. Which spots change?** A spot can change only if the point was, or now is,
+# among its K nearest.
 #
 # .. code-block:: python
 #
@@ -101,6 +132,8 @@ assert 0 < share < 0.2  # row 7
 #
 #     spots = cells[::7]
 #     affected = may_change(spots, points, moved, 4, 0)
-#     models = [KNeighborsClassifier(4).fit(rows, classes) for rows in (points, moved)]
+#     models = [
+#         KNeighborsClassifier(4).fit(rows, classes) for rows in (points, moved)
+#     ]
 #     differ = models[0].predict(spots) != models[1].predict(spots)
 #     assert affected[differ].all() and affected.mean() < 0.6

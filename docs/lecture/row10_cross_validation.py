@@ -2,8 +2,9 @@ r"""
 Cross-validation of K, and one look at the test set
 ===================================================
 
-Five folds, every :math:`K`, two distances: for each of them five accuracies, one for each fold that was held out. The mean says how good
-the setting is, the deviation how much to trust that. Then, at the very end and once, the test set.
+Five folds, every :math:`K`, two distances: for each of them five accuracies, one
+for each fold that was held out. The mean says how good the setting is, the
+deviation how much to trust that. Then, at the very end and once, the test set.
 """
 
 import os
@@ -17,7 +18,12 @@ from fastcls.model_selection import cross_validate_k
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
-X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:1797], data.y[1400:1797]
+X, y, X_test, y_test = (
+    data.X[:1400],
+    data.y[:1400],
+    data.X[1400:1797],
+    data.y[1400:1797],
+)
 print("CIFAR-10" if folder else "digits", X.shape)
 
 # %%
@@ -32,7 +38,9 @@ fold_of = rng.permutation(np.arange(len(X)) % 5)
 def accuracies(k):
     """Accuracy on each held-out fold."""
     return [
-        KNeighborsClassifier(k, metric="l1").fit(X[fold_of != f], y[fold_of != f]).score(X[fold_of == f], y[fold_of == f])
+        KNeighborsClassifier(k, metric="l1")
+        .fit(X[fold_of != f], y[fold_of != f])
+        .score(X[fold_of == f], y[fold_of == f])
         for f in range(5)
     ]
 
@@ -46,16 +54,23 @@ print(by_hand.round(3).tolist())
 inside, outside = fold_of == 0, fold_of != 0
 near = reference.kneighbors(X[inside][:60], X[outside], 7, "l1")[1]
 winners = reference.vote(y[outside][near], np.ones(near.shape), 10)[0]
-predicted = KNeighborsClassifier(7, metric="l1").fit(X[outside], y[outside]).predict(X[inside][:60])
+predicted = (
+    KNeighborsClassifier(7, metric="l1")
+    .fit(X[outside], y[outside])
+    .predict(X[inside][:60])
+)
 np.testing.assert_array_equal(predicted, winners)  # row 10
 
 # %%
 # Our call
 # --------
-# Twenty values of K and five folds would be a hundred searches for each distance. One is enough: every image looks for its nearest
-# neighbours *outside its own fold*, and the 20 nearest serve every smaller K. The numbers are the same.
+# Twenty values of K and five folds would be a hundred searches for each distance.
+# One is enough: every image looks for its nearest neighbours *outside its own
+# fold*, and the 20 nearest serve every smaller K. The numbers are the same.
 
-splits = [(np.flatnonzero(fold_of != f), np.flatnonzero(fold_of == f)) for f in range(5)]
+splits = [
+    (np.flatnonzero(fold_of != f), np.flatnonzero(fold_of == f)) for f in range(5)
+]
 selection = cross_validate_k(X, y, ks=range(1, 21), metrics=("l1", "l2"), cv=splits)
 at_once = selection.fold_accuracy["l1"]
 
@@ -65,34 +80,42 @@ np.testing.assert_allclose(at_once[[0, 2, 6, 19]], by_hand)  # row 10
 curve = display.CrossValidationDisplay.from_selection(selection).plot()
 
 # %%
-# Each point is one fold, the line goes through the means, the bars are one standard deviation. The slide found that K about 7 works best *for
-# its data*. Ours:
+# Each point is one fold, the line goes through the means, the bars are one standard
+# deviation. The slide found that K about 7 works best *for its data*. Ours:
 
 print(f"best: K = {selection.best_k} under {selection.best_metric}")
-means = {metric: selection.fold_accuracy[metric].mean(axis=1) for metric in ("l1", "l2")}
+means = {
+    metric: selection.fold_accuracy[metric].mean(axis=1) for metric in ("l1", "l2")
+}
 best = max(means.values(), key=np.max).max()
 assert means[selection.best_metric][selection.best_index] == best  # row 10
 assert means["l2"][0] <= best and means["l1"][0] <= best  # row 10
 
 # %%
-# Look at the bars before you believe in the third digit: settings whose bars overlap this much are not different. ``KNeighborsClassifierCV`` does all
-# of this in ``fit`` and keeps the chosen model.
+# Look at the bars before you believe in the third digit: settings whose bars
+# overlap this much are not different. ``KNeighborsClassifierCV`` does all of this
+# in ``fit`` and keeps the chosen model.
 
-chosen = KNeighborsClassifierCV(ks=range(1, 21), metrics=("l1", "l2"), cv=splits).fit(X, y)
+chosen = KNeighborsClassifierCV(
+    ks=range(1, 21), metrics=("l1", "l2"), cv=splits
+).fit(X, y)
 print(chosen.best_params_, f"cross-validated accuracy {chosen.best_score_:.3f}")
 np.testing.assert_allclose(chosen.best_score_, best)  # row 10
 
 # %%
 # The test set: once
 # ------------------
-# *Only run on the test set once, at the very end.* ``fastcls run`` keeps count: results.json has ``test_evaluations``, and a second evaluation of the
-# same model warns. This is the class it uses:
+# *Only run on the test set once, at the very end.* ``fastcls run`` keeps count:
+# results.json has ``test_evaluations``, and a second evaluation of the same model
+# warns. This is the class it uses:
 
-from fastcls.cli._test_set import TestSet  # noqa: E402
+from fastcls.cli._test_set import TestSet
 
 test_set = TestSet(X_test, y_test)
 final = test_set.evaluate("knn", chosen.best_estimator_)
-print(f"test accuracy {final.accuracy:.3f}, 95 % interval {final.interval[0]:.3f} to {final.interval[1]:.3f}")
+print(
+    f"test accuracy {final.accuracy:.3f}, 95 % interval {final.interval[0]:.3f} to {final.interval[1]:.3f}"
+)
 assert test_set.evaluations["knn"] == 1  # row 9
 assert final.accuracy == chosen.best_estimator_.score(X_test, y_test)  # row 9
 assert final.interval[0] < final.accuracy < final.interval[1]  # row 9
@@ -105,16 +128,19 @@ assert test_set.evaluations["knn"] == 2  # row 9
 assert "no longer that on unseen data" in str(caught[0].message)  # row 9
 
 # %%
-# A test set wears out: whoever looks, changes something, and looks again, has begun to choose on it.
+# A test set wears out: whoever looks, changes something, and looks again, has begun
+# to choose on it.
 #
 # Things to try
 # -------------
-# * ``cv="loo"`` holds out one image at a time: 1,400 folds from the same search. Is the best K another?
+# * ``cv="loo"`` holds out one image at a time: 1,400 folds from the same search. Is
+#   the best K another?
 # * ``weights="distance"``: the curve bends down later. Why?
 #
 # Two tasks
 # ---------
-# **1. The simplest good choice.** Take the largest K whose mean is within one standard error of the best.
+# **1. The simplest good choice.** Take the largest K whose mean is within one
+# standard error of the best.
 #
 # .. code-block:: python
 #
@@ -126,7 +152,8 @@ assert "no longer that on unseen data" in str(caught[0].message)  # row 9
 #     assert one_error_rule(made_up, [1, 3, 5, 7]) == 5
 #     assert one_error_rule(selection.fold_accuracy["l1"], range(1, 21)) >= 1
 #
-# **2. How sure is a test accuracy?** Half the width of a 95 % interval for ``hits`` right of ``n``, by the normal approximation.
+# **2. How sure is a test accuracy?** Half the width of a 95 % interval for ``hits``
+# right of ``n``, by the normal approximation.
 #
 # .. code-block:: python
 #

@@ -2,14 +2,18 @@ r"""
 A linear classifier, read in three ways
 =======================================
 
-A linear classifier keeps no training images. It keeps one weight for each pixel and class, and one bias for each class. An
-image :math:`x` with :math:`D` pixels gets one *score* for each of :math:`C` classes:
+A linear classifier keeps no training images. It keeps one weight for each pixel and
+class, and one bias for each class. An image :math:`x` with :math:`D` pixels gets
+one *score* for each of :math:`C` classes:
 
 .. math:: f(x, W) = W x + b, \qquad W: C \times D, \quad x: D, \quad b: C
 
-The class with the highest score wins. Prediction costs :math:`C \cdot D` multiplications, however many images were used to
-train it: the opposite of nearest neighbours.
+The class with the highest score wins. Prediction costs :math:`C \cdot D`
+multiplications, however many images were used to train it: the opposite of nearest
+neighbours.
 """
+
+# sphinx_gallery_thumbnail_number = 3
 
 import os
 
@@ -44,9 +48,10 @@ np.testing.assert_allclose(scores, [-96.8, 437.9, 60.75])  # row 13
 #
 # The bias trick
 # --------------
-# Append a pixel that is always 1, and append :math:`b` to :math:`W` as one more column. Then one product does it all, and
-# whatever is said about :math:`W` from here on holds for the bias too. ``LinearProblem`` does this with ``fit_intercept``; it
-# takes the image as bytes.
+# Append a pixel that is always 1, and append :math:`b` to :math:`W` as one more
+# column. Then one product does it all, and whatever is said about :math:`W` from
+# here on holds for the bias too. ``LinearProblem`` does this with
+# ``fit_intercept``; it takes the image as bytes.
 
 problem = LinearProblem(x[None], [0], loss="hinge", n_classes=3, fit_intercept=True)
 W_and_b = np.column_stack([W, b])
@@ -55,27 +60,33 @@ assert W_and_b.shape == problem.shape == (3, 5)  # row 13
 np.testing.assert_allclose(problem.scores(W_and_b)[0], scores, rtol=1e-6)  # row 13
 
 # %%
-# The compiled loss of this image is that of the plain loop in ``fastcls.reference``:
-# :math:`(437.9 + 96.8 + 1) + (60.75 + 96.8 + 1) = 694.25`.
+# The compiled loss of this image is that of the plain loop in
+# ``fastcls.reference``: :math:`(437.9 + 96.8 + 1) + (60.75 + 96.8 + 1) = 694.25`.
 
 by_loop = reference.evaluate_linear(x[None], np.array([0]), W, b, "hinge")[0]
 np.testing.assert_allclose([problem.value(W_and_b), by_loop], 694.25)  # row 13
 
 table = display.ScoresDisplay.from_predictions(
-    [0], [scores], losses=["hinge"], class_names=["cat", "dog", "ship"], sample_names=["a cat of four pixels"]
+    [0],
+    [scores],
+    losses=["hinge"],
+    class_names=["cat", "dog", "ship"],
+    sample_names=["a cat of four pixels"],
 ).plot()
 
 # %%
 # .. admonition:: Where the slide slips
 #
-#    The slide prints 61.95 for the ship. That is the product alone: the bias of -1.2 was not added.
+#    The slide prints 61.95 for the ship. That is the product alone: the bias of
+#    -1.2 was not added.
 
 np.testing.assert_allclose(W[2] @ x, 61.95)  # row 13
 
 # %%
 # First reading: a formula
 # ------------------------
-# Now a :math:`W` that was learned. Without ``FASTCLS_CIFAR10`` the images are handwritten digits of 8 x 8 pixels.
+# Now a :math:`W` that was learned. Without ``FASTCLS_CIFAR10`` the images are
+# handwritten digits of 8 x 8 pixels.
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
@@ -84,30 +95,39 @@ model = SoftmaxClassifier(random_state=0).fit(X, y)
 print("CIFAR-10" if folder else "digits", X.shape, "->", model.coef_.shape)
 
 # %%
-# The scores of the fitted model are the formula, and nothing else. A second way to read the same formula is one pixel at a
-# time: make one pixel brighter by 1, and the score of class :math:`c` changes by exactly its weight.
+# The scores of the fitted model are the formula, and nothing else. A second way to
+# read the same formula is one pixel at a time: make one pixel brighter by 1, and
+# the score of class :math:`c` changes by exactly its weight.
 
 image = X[0].astype(np.float64)
 np.testing.assert_allclose(
-    model.decision_function(image[None])[0], model.coef_ @ image + model.intercept_, atol=1e-8
+    model.decision_function(image[None])[0],
+    model.coef_ @ image + model.intercept_,
+    atol=1e-8,
 )  # row 14
 
 pixel = X.shape[1] // 2
 brighter = image.copy()
 brighter[pixel] += 1
 change = model.decision_function([brighter, image])
-np.testing.assert_allclose(change[0] - change[1], model.coef_[:, pixel], atol=1e-8)  # row 14
+np.testing.assert_allclose(
+    change[0] - change[1], model.coef_[:, pixel], atol=1e-8
+)  # row 14
 
 # %%
 # Second reading: templates
 # -------------------------
-# A row of :math:`W` has one number for each pixel, so it is an image too: the *template* of its class. The score is the inner
-# product of template and image. On grey images, red raises the score and blue lowers it.
+# A row of :math:`W` has one number for each pixel, so it is an image too: the
+# *template* of its class. The score is the inner product of template and image. On
+# grey images, red raises the score and blue lowers it.
 
-templates = display.TemplatesDisplay.from_estimator(model, image_shape=data.image_shape, class_names=data.class_names).plot()
+templates = display.TemplatesDisplay.from_estimator(
+    model, image_shape=data.image_shape, class_names=data.class_names
+).plot()
 
 # %%
-# A template fits its own class. On average, images of a class score higher under their own template than other images do:
+# A template fits its own class. On average, images of a class score higher under
+# their own template than other images do:
 
 scores = model.decision_function(X)
 own = np.array([scores[y == c, c].mean() for c in range(10)])
@@ -117,43 +137,59 @@ assert (own > others).all()  # row 14
 # %%
 # Third reading: geometry
 # -----------------------
-# An image of :math:`D` pixels is a point in :math:`D` dimensions. Where the score of a class is 0 lies a hyperplane; with two
-# features it is a line. The row :math:`w_c` is an arrow that stands upright on this line and points to where the score rises.
+# An image of :math:`D` pixels is a point in :math:`D` dimensions. Where the score
+# of a class is 0 lies a hyperplane; with two features it is a line. The row
+# :math:`w_c` is an arrow that stands upright on this line and points to where the
+# score rises.
 
 rng = np.random.default_rng(3)
 classes = np.arange(90) % 3
-points = np.array([[0.0, 0.0], [3.0, 0.5], [1.0, 2.8]])[classes] + rng.normal(0, 0.6, (90, 2))
+points = np.array([[0.0, 0.0], [3.0, 0.5], [1.0, 2.8]])[classes] + rng.normal(
+    0, 0.6, (90, 2)
+)
 flat = SoftmaxClassifier(random_state=0).fit(points, classes)
 regions = display.DecisionRegionDisplay.from_estimator(flat, points, classes).plot()
 
 ax = regions.ax_
 box = ax.axis()
 for c, (w, bias) in enumerate(zip(flat.coef_, flat.intercept_, strict=True)):
-    foot = -bias * w / (w @ w)  # the point of the line that is nearest to the origin
+    foot = (
+        -bias * w / (w @ w)
+    )  # the point of the line that is nearest to the origin
     along = np.array([-w[1], w[0]]) / np.linalg.norm(w)
     ends = np.array([foot - 20 * along, foot + 20 * along])
     ax.plot(*ends.T, color="black", linewidth=1.2)
     middle = foot + along * ((points.mean(axis=0) - foot) @ along)
-    ax.annotate("", middle + 0.7 * w / np.linalg.norm(w), middle, arrowprops={"arrowstyle": "->", "linewidth": 1.8})
+    ax.annotate(
+        "",
+        middle + 0.7 * w / np.linalg.norm(w),
+        middle,
+        arrowprops={"arrowstyle": "->", "linewidth": 1.8},
+    )
 
-    on_line, one_step = flat.decision_function([middle, middle + w / np.linalg.norm(w)])[:, c]
+    on_line, one_step = flat.decision_function(
+        [middle, middle + w / np.linalg.norm(w)]
+    )[:, c]
     np.testing.assert_allclose(on_line, 0, atol=1e-9)  # row 14
     np.testing.assert_allclose(one_step, np.linalg.norm(w), rtol=1e-9)  # row 14
 ax.axis(box)
 ax.set_title("Lines of score 0, arrows to where the score rises")
 
 # %%
-# One step of length 1 along the arrow raises the score by the length of the arrow, wherever you start. So a longer :math:`w_c`
-# means a steeper score, not another line. ``fastcls demo linear`` lets you turn the lines with the mouse.
+# One step of length 1 along the arrow raises the score by the length of the arrow,
+# wherever you start. So a longer :math:`w_c` means a steeper score, not another
+# line. ``fastcls demo linear`` lets you turn the lines with the mouse.
 #
 # Things to try
 # -------------
 # * Train with ``alpha=10.0``, then with ``alpha=1e-6``. Which templates are smooth?
-# * Set ``fit_intercept=False, center=False`` for the points of the plane: all lines then go through the origin.
+# * Set ``fit_intercept=False, center=False`` for the points of the plane: all lines
+#   then go through the origin.
 #
 # Two tasks
 # ---------
-# **1. The bias trick.** Compute the scores with one matrix product; do not add ``b``.
+# **1. The bias trick.** Compute the scores with one matrix product; do not add
+# ``b``.
 #
 # .. code-block:: python
 #
@@ -163,7 +199,8 @@ ax.set_title("Lines of score 0, arrows to where the score rises")
 #
 #     assert np.allclose(scores_with_trick(W, b, x), [-96.8, 437.9, 60.75])
 #
-# **2. The distance to a line.** How far is a point from where the score of class ``c`` is 0? The sign says on which side.
+# **2. The distance to a line.** How far is a point from where the score of class
+# ``c`` is 0? The sign says on which side.
 #
 # .. code-block:: python
 #
@@ -171,5 +208,9 @@ ax.set_title("Lines of score 0, arrows to where the score rises")
 #         """Signed distance; positive where the score is positive."""
 #         raise NotImplementedError
 #
-#     assert np.isclose(distance_to_line(np.array([3.0, 4.0]), -5.0, np.array([0.0, 0.0])), -1.0)
-#     assert np.isclose(distance_to_line(flat.coef_[2], flat.intercept_[2], middle), 0.0)
+#     assert np.isclose(
+#         distance_to_line(np.array([3.0, 4.0]), -5.0, np.array([0.0, 0.0])), -1.0
+#     )
+#     assert np.isclose(
+#         distance_to_line(flat.coef_[2], flat.intercept_[2], middle), 0.0
+#     )

@@ -2,12 +2,14 @@ r"""
 A loss of zero does not choose one W
 ====================================
 
-Suppose a :math:`W` has an SVM loss of 0: every image beats every rival by the margin. Is it the only one? No. Twice as large a
-:math:`W` doubles all scores, and all leads with them:
+Suppose a :math:`W` has an SVM loss of 0: every image beats every rival by the
+margin. Is it the only one? No. Twice as large a :math:`W` doubles all scores, and
+all leads with them:
 
 .. math:: L(W) = 0 \;\Rightarrow\; L(2W) = 0
 
-So the data alone cannot decide between them. That is why the next page but one adds a *penalty*.
+So the data alone cannot decide between them. That is why the next page but one adds
+a *penalty*.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +20,8 @@ from fastcls import LinearProblem, MulticlassSVM, reference
 # %%
 # The slide's car
 # ---------------
-# Its scores are 1.3, 4.9 and 2.0. The leads over both rivals, minus the margin, double almost; none becomes positive.
+# Its scores are 1.3, 4.9 and 2.0. The leads over both rivals, minus the margin,
+# double almost; none becomes positive.
 
 scores = np.array([1.3, 4.9, 2.0])
 before = scores[[0, 2]] - scores[1] + 1
@@ -26,13 +29,18 @@ twice = 2 * scores[[0, 2]] - 2 * scores[1] + 1
 
 np.testing.assert_allclose(before, [-2.6, -1.9])  # row 18
 np.testing.assert_allclose(twice, [-6.2, -4.8])  # row 18
-assert reference.multiclass_hinge(scores, 1) == reference.multiclass_hinge(2 * scores, 1) == 0  # row 18
+assert (
+    reference.multiclass_hinge(scores, 1)
+    == reference.multiclass_hinge(2 * scores, 1)
+    == 0
+)  # row 18
 
 # %%
 # .. admonition:: Where the slide slips
 #
-#    Only the car has loss 0 there. The :math:`W` of the slide's table has a loss of 5.27, and doubling it makes that worse: where an
-#    image is wrong, its errors are doubled too.
+#    Only the car has loss 0 there. The :math:`W` of the slide's table has a loss of
+#    5.27, and doubling it makes that worse: where an image is wrong, its errors are
+#    doubled too.
 
 table = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
 three = LinearProblem(np.eye(3), np.arange(3), loss="hinge")
@@ -42,7 +50,8 @@ assert three.value(2 * table.T) > three.value(table.T) > 0  # row 18
 # %%
 # A whole data set without loss
 # -----------------------------
-# Three clouds that lines can separate. We train an SVM and scale its :math:`W` so that the narrowest lead is just 1.
+# Three clouds that lines can separate. We train an SVM and scale its :math:`W` so
+# that the narrowest lead is just 1.
 
 rng = np.random.default_rng(0)
 y = np.arange(60) % 3
@@ -59,18 +68,26 @@ W /= leads.min()
 # %%
 # All multiples from 1 on are without loss; half of it is not.
 
-assert problem.value(1.001 * W) == problem.value(2 * W) == problem.value(1000 * W) == 0  # row 18
+assert (
+    problem.value(1.001 * W) == problem.value(2 * W) == problem.value(1000 * W) == 0
+)  # row 18
 assert problem.value(0.5 * W) > 0  # row 18
 
 # %%
 # The kernel agrees with the plain loop, image by image.
 
-by_loop = [reference.L_i_vectorized(np.append(x, 1.0), c, 0.5 * W) for x, c in zip(X, y, strict=True)]
-np.testing.assert_allclose(problem.per_sample(0.5 * W), by_loop, atol=1e-9)  # row 18
+by_loop = [
+    reference.L_i_vectorized(np.append(x, 1.0), c, 0.5 * W)
+    for x, c in zip(X, y, strict=True)
+]
+np.testing.assert_allclose(
+    problem.per_sample(0.5 * W), by_loop, atol=1e-9
+)  # row 18
 
 # %%
-# All of them also draw the same borders: the highest score stays the highest. What grows is only the confidence, if the scores are
-# read as such. The softmax loss *does* prefer the larger: it falls for ever, and never reaches 0.
+# All of them also draw the same borders: the highest score stays the highest. What
+# grows is only the confidence, if the scores are read as such. The softmax loss
+# *does* prefer the larger: it falls for ever, and never reaches 0.
 
 softmax = LinearProblem(X, y, loss="softmax", fit_intercept=True)
 factors = np.geomspace(0.05, 8, 80)
@@ -79,7 +96,9 @@ softmax_values = [softmax.value(f * W) for f in factors]
 
 assert (np.diff(softmax_values) < 0).all()  # row 18
 assert softmax_values[-1] > 0  # row 18
-np.testing.assert_array_equal(problem.scores(W).argmax(axis=1), problem.scores(2 * W).argmax(axis=1))  # row 18
+np.testing.assert_array_equal(
+    problem.scores(W).argmax(axis=1), problem.scores(2 * W).argmax(axis=1)
+)  # row 18
 
 fig, ax = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
 ax.plot(factors, hinge_values, color="#0072b2", label="SVM")
@@ -99,7 +118,9 @@ ax.legend()
 # %%
 # With a penalty there is one best factor: the smallest that still has a low loss.
 
-penalised = LinearProblem(X, y, loss="hinge", penalty="l2", alpha=0.01, fit_intercept=True)
+penalised = LinearProblem(
+    X, y, loss="hinge", penalty="l2", alpha=0.01, fit_intercept=True
+)
 values = [penalised.value(f * W) for f in factors]
 best = factors[int(np.argmin(values))]
 print(f"with a penalty, the best factor is {best:.2f}")
@@ -109,12 +130,15 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 # %%
 # Things to try
 # -------------
-# * Move the clouds together until no line separates them. Is there still a factor for which doubling changes nothing?
-# * Use ``loss="squared_hinge"``. Does :math:`L(W) = 0` still imply :math:`L(2W) = 0`?
+# * Move the clouds together until no line separates them. Is there still a factor
+#   for which doubling changes nothing?
+# * Use ``loss="squared_hinge"``. Does :math:`L(W) = 0` still imply :math:`L(2W) =
+#   0`?
 #
 # Two tasks
 # ---------
-# **1. The smallest factor** for which :math:`f W` has loss 0, from the scores of :math:`W` alone.
+# **1. The smallest factor** for which :math:`f W` has loss 0, from the scores of
+# :math:`W` alone.
 #
 # .. code-block:: python
 #
@@ -124,9 +148,14 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 #
 #     f = smallest_factor(scores[None], np.array([1]))
 #     assert np.isclose(f, 1 / 2.9)
-#     assert reference.multiclass_hinge(1.0001 * f * scores, 1) == 0 < reference.multiclass_hinge(0.999 * f * scores, 1)
+#     assert (
+#         reference.multiclass_hinge(1.0001 * f * scores, 1)
+#         == 0
+#         < reference.multiclass_hinge(0.999 * f * scores, 1)
+#     )
 #
-# **2. Another W without loss** that is no multiple: add the same row to every class. Why does the loss not change?
+# **2. Another W without loss** that is no multiple: add the same row to every
+# class. Why does the loss not change?
 #
 # .. code-block:: python
 #
@@ -136,4 +165,6 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 #
 #     moved = shifted(W, np.array([5.0, -7.0, 2.0]))
 #     assert not np.allclose(moved, W)
-#     assert np.allclose(problem.per_sample(0.5 * moved), problem.per_sample(0.5 * W))
+#     assert np.allclose(
+#         problem.per_sample(0.5 * moved), problem.per_sample(0.5 * W)
+#     )

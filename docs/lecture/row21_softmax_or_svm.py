@@ -9,7 +9,8 @@ Both losses read the same scores. They differ in when they are satisfied:
    L_i^{\text{softmax}} = -\log \frac{e^{s_{y_i}}}{\sum_j e^{s_j}}, \qquad
    L_i^{\text{SVM}} = \sum_{j \neq y_i} \max(0, s_j - s_{y_i} + 1)
 
-The SVM does not care about an image once its margin is kept. Softmax always wants a little more.
+The SVM does not care about an image once its margin is kept. Softmax always wants a
+little more.
 """
 
 import matplotlib.pyplot as plt
@@ -28,9 +29,9 @@ y = np.zeros(3, dtype=int)
 def compiled(name, scores):
     """Losses by the loop that training uses: the scores of the rows of the identity are the columns of W."""
     n = len(scores)
-    return LinearProblem(np.eye(n), np.zeros(n, dtype=int), loss=name, n_classes=3).per_sample(
-        np.ascontiguousarray(scores.T)
-    )
+    return LinearProblem(
+        np.eye(n), np.zeros(n, dtype=int), loss=name, n_classes=3
+    ).per_sample(np.ascontiguousarray(scores.T))
 
 
 softmax, hinge = compiled("softmax", scores), compiled("hinge", scores)
@@ -38,14 +39,18 @@ print("softmax", softmax.round(5).tolist(), " SVM", hinge.tolist())
 
 np.testing.assert_allclose(softmax, [0.00092, 0.55144, 0], atol=5e-6)  # row 21
 np.testing.assert_array_equal(hinge, [0, 0, 0])  # row 21
-np.testing.assert_allclose(softmax, [reference.softmax_cross_entropy(s, 0) for s in scores], atol=1e-12)  # row 21
+np.testing.assert_allclose(
+    softmax, [reference.softmax_cross_entropy(s, 0) for s in scores], atol=1e-12
+)  # row 21
 
 # %%
-# The SVM sees no difference between the three. Softmax finds the second hard: 10 against 9 and 9 is a probability of only 58 %.
+# The SVM sees no difference between the three. Softmax finds the second hard: 10
+# against 9 and 9 is a probability of only 58 %.
 #
 # Now jiggle
 # ----------
-# Change the score of the second class a little, down and up, and look at both losses.
+# Change the score of the second class a little, down and up, and look at both
+# losses.
 
 
 def jiggled(step):
@@ -60,17 +65,31 @@ np.testing.assert_allclose(up[1], [0, 0.1, 0], atol=1e-12)  # row 21
 assert down[0][1] < softmax[1] < up[0][1]  # row 21
 
 # %%
-# The first and third rows stay at an SVM loss of 0 in both directions. The second sits exactly on the *kink*: down, nothing
-# happens; up, the loss grows as fast as the score. Softmax moves in every row and both directions, if only in the fifth decimal.
+# The first and third rows stay at an SVM loss of 0 in both directions. The second
+# sits exactly on the *kink*: down, nothing happens; up, the loss grows as fast as
+# the score. Softmax moves in every row and both directions, if only in the fifth
+# decimal.
 
 assert down[0][0] < softmax[0] < up[0][0]  # row 21
 
 steps = np.linspace(-4, 4, 161)
 curves = np.array([jiggled(step) for step in steps])  # (steps, loss, row)
-fig, axes = plt.subplots(1, 2, figsize=(6.4, 2.7), layout="constrained", sharey=True)
-for ax, title, values in zip(axes, ("softmax", "SVM"), curves.transpose(1, 2, 0), strict=True):
-    for row, (line, colour) in enumerate((("-", "#0072b2"), ("--", "#d55e00"), (":", "#009e73"))):
-        ax.plot(steps, values[row], line, color=colour, label=str(scores[row].astype(int).tolist()))
+fig, axes = plt.subplots(
+    1, 2, figsize=(6.4, 2.7), layout="constrained", sharey=True
+)
+for ax, title, values in zip(
+    axes, ("softmax", "SVM"), curves.transpose(1, 2, 0), strict=True
+):
+    for row, (line, colour) in enumerate(
+        (("-", "#0072b2"), ("--", "#d55e00"), (":", "#009e73"))
+    ):
+        ax.plot(
+            steps,
+            values[row],
+            line,
+            color=colour,
+            label=str(scores[row].astype(int).tolist()),
+        )
     ax.axvline(0, color="grey", linewidth=0.6)
     ax.set(title=title, xlabel="change of the second score", ylim=(-0.1, 4))
 axes[0].set_ylabel("loss")
@@ -79,25 +98,32 @@ axes[0].legend(fontsize=8)
 # %%
 # What it means for training
 # --------------------------
-# The gradient is what training follows. An image whose margin is kept has SVM gradient 0: it no longer takes part. With softmax every
-# image pulls for ever, the confident ones very weakly.
+# The gradient is what training follows. An image whose margin is kept has SVM
+# gradient 0: it no longer takes part. With softmax every image pulls for ever, the
+# confident ones very weakly.
 
 G_svm = losses.loss_and_gradient("hinge", scores, y)[1]
 G_softmax = losses.loss_and_gradient("softmax", scores, y)[1]
 np.testing.assert_array_equal(G_svm, np.zeros((3, 3)))  # row 21
-np.testing.assert_allclose(G_softmax[1], [-0.42388, 0.21194, 0.21194], atol=5e-6)  # row 21
+np.testing.assert_allclose(
+    G_softmax[1], [-0.42388, 0.21194, 0.21194], atol=5e-6
+)  # row 21
 
 # %%
-# In practice the two classifiers are about equally accurate. Softmax also gives probabilities, which is why it is used more.
+# In practice the two classifiers are about equally accurate. Softmax also gives
+# probabilities, which is why it is used more.
 #
 # Things to try
 # -------------
-# * Lower the *true* score of the third row from 10 to -98. When does the SVM begin to notice?
-# * Scores of thousands make softmax look like a hinge. Divide ``softmax(1000 * scores)`` by 1000 and compare.
+# * Lower the *true* score of the third row from 10 to -98. When does the SVM begin
+#   to notice?
+# * Scores of thousands make softmax look like a hinge. Divide ``softmax(1000 *
+#   scores)`` by 1000 and compare.
 #
 # Two tasks
 # ---------
-# **1. How far may the point move?** The largest rise of one rival's score that leaves the SVM loss at 0.
+# **1. How far may the point move?** The largest rise of one rival's score that
+# leaves the SVM loss at 0.
 #
 # .. code-block:: python
 #
@@ -107,7 +133,8 @@ np.testing.assert_allclose(G_softmax[1], [-0.42388, 0.21194, 0.21194], atol=5e-6
 #
 #     assert [room(s, 1) for s in scores] == [11, 0, 109]
 #
-# **2. How sure is softmax?** The lead over :math:`C - 1` equal rivals that gives the true class the probability :math:`p`.
+# **2. How sure is softmax?** The lead over :math:`C - 1` equal rivals that gives
+# the true class the probability :math:`p`.
 #
 # .. code-block:: python
 #
@@ -115,4 +142,11 @@ np.testing.assert_allclose(G_softmax[1], [-0.42388, 0.21194, 0.21194], atol=5e-6
 #         """Lead of the true score over equal rivals at which its probability is p."""
 #         raise NotImplementedError
 #
-#     assert np.isclose(np.exp(-reference.softmax_cross_entropy(np.array([lead_for(0.99, 10)] + [0.0] * 9), 0)), 0.99)
+#     assert np.isclose(
+#         np.exp(
+#             -reference.softmax_cross_entropy(
+#                 np.array([lead_for(0.99, 10)] + [0.0] * 9), 0
+#             )
+#         ),
+#         0.99,
+#     )

@@ -2,12 +2,13 @@ r"""
 Random search: a first, very bad idea
 =====================================
 
-How do we find a good :math:`W`? The simplest idea needs no mathematics: draw many at random, and keep the best.
+How do we find a good :math:`W`? The simplest idea needs no mathematics: draw many
+at random, and keep the best.
 
 .. math:: W^{*} = \arg\min_{t = 1, \ldots, 1000} L(W_t), \qquad W_t \sim \mathcal{N}(0, 0.0001^2)
 
-It is worth doing once, because it shows two things: that the loss says which of two :math:`W` is better, and how hopeless guessing is
-with 30,730 weights.
+It is worth doing once, because it shows two things: that the loss says which of two
+:math:`W` is better, and how hopeless guessing is with 30,730 weights.
 """
 
 import os
@@ -19,8 +20,9 @@ from fastcls import LinearProblem, MulticlassSVM, optim, reference
 from fastcls.datasets import load_cifar10, load_digits
 
 # %%
-# Images of 32 x 32 pixels in three colours, as on the slide: CIFAR-10, or digits that are enlarged and stretched to the range of
-# bytes. The bias trick adds the pixel that is always 1, so :math:`W` is 10 x 3073.
+# Images of 32 x 32 pixels in three colours, as on the slide: CIFAR-10, or digits
+# that are enlarged and stretched to the range of bytes. The bias trick adds the
+# pixel that is always 1, so :math:`W` is 10 x 3073.
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 if folder:
@@ -30,23 +32,40 @@ if folder:
 else:
     data = load_digits()
     large = (
-        (data.X * 15).reshape(-1, 8, 8).repeat(4, axis=1).repeat(4, axis=2)[..., None].repeat(3, axis=3).reshape(-1, 3072)
+        (data.X * 15)
+        .reshape(-1, 8, 8)
+        .repeat(4, axis=1)
+        .repeat(4, axis=2)[..., None]
+        .repeat(3, axis=3)
+        .reshape(-1, 3072)
     )
-    X, X_test, y, y_test = large[:300], large[300:1300], data.y[:300], data.y[300:1300]
+    X, X_test, y, y_test = (
+        large[:300],
+        large[300:1300],
+        data.y[:300],
+        data.y[300:1300],
+    )
 print("CIFAR-10" if folder else "digits, enlarged", X.shape)
 
 centre = X.mean(axis=0)
 problem = LinearProblem(X, y, loss="hinge", fit_intercept=True, center=centre)
-test = LinearProblem(X_test, y_test, loss="hinge", fit_intercept=True, center=centre)
+test = LinearProblem(
+    X_test, y_test, loss="hinge", fit_intercept=True, center=centre
+)
 assert problem.shape == (10, 3073)  # row 22
 
 # %%
 # The slide's loop
 # ----------------
-# Seven attempts, as the slide prints them. At :math:`W = 0` the loss is :math:`C - 1 = 9`; such small :math:`W` cannot be far from it.
+# Seven attempts, as the slide prints them. At :math:`W = 0` the loss is :math:`C -
+# 1 = 9`; such small :math:`W` cannot be far from it.
 
-bestW, bestloss, losses = reference.random_search(problem.value, 10, 3073, max_iter=7, random_state=1)
-for attempt, (loss, best) in enumerate(zip(losses, np.minimum.accumulate(losses), strict=True)):
+bestW, bestloss, losses = reference.random_search(
+    problem.value, 10, 3073, max_iter=7, random_state=1
+)
+for attempt, (loss, best) in enumerate(
+    zip(losses, np.minimum.accumulate(losses), strict=True)
+):
     print(f"in attempt {attempt} the loss was {loss:.6f}, best {best:.6f}")
 
 assert problem.value(np.zeros((10, 3073))) == 9  # row 22
@@ -56,34 +75,49 @@ assert bestloss == min(losses) == problem.value(bestW)  # row 22
 # %%
 # .. admonition:: Where the slide slips
 #
-#    * It stores the best as ``bestW`` and then uses ``Wbest``, which does not exist.
-#    * Here an image is a *column* of ``X_train``; everywhere else in the lecture it is a row.
-#    * Its losses (9.40 to 8.61, around 9) come from pixels whose mean was taken off, which the slide does not say. On raw pixels the
-#      scores are larger, and a score that is too high costs more than one that is too low saves: the same draws lose more.
+#    * It stores the best as ``bestW`` and then uses ``Wbest``, which does not
+#      exist.
+#    * Here an image is a *column* of ``X_train``; everywhere else in the lecture it
+#      is a row.
+#    * Its losses (9.40 to 8.61, around 9) come from pixels whose mean was taken
+#      off, which the slide does not say. On raw pixels the scores are larger, and a
+#      score that is too high costs more than one that is too low saves: the same
+#      draws lose more.
 
 raw = LinearProblem(X, y, loss="hinge", fit_intercept=True)
 centred_losses = optim.RandomSearch(60, random_state=0).minimize(problem).values
 raw_losses = optim.RandomSearch(60, random_state=0).minimize(raw).values
-print(f"mean loss of 60 draws: centred {centred_losses.mean():.2f}, raw {raw_losses.mean():.2f}")
+print(
+    f"mean loss of 60 draws: centred {centred_losses.mean():.2f}, raw {raw_losses.mean():.2f}"
+)
 assert raw_losses.mean() > centred_losses.mean() + 0.2  # row 22
 
 # %%
 # A thousand attempts, twenty times
 # ---------------------------------
-# One run is an anecdote: the slide's 15.5 % is one. ``optim.RandomSearch`` evaluates many :math:`W` in one pass over the images, so we
-# can repeat it with 20 seeds.
+# One run is an anecdote: the slide's 15.5 % is one. ``optim.RandomSearch``
+# evaluates many :math:`W` in one pass over the images, so we can repeat it with 20
+# seeds.
 
-runs = [optim.RandomSearch(1000, random_state=seed).minimize(problem) for seed in range(20)]
+runs = [
+    optim.RandomSearch(1000, random_state=seed).minimize(problem)
+    for seed in range(20)
+]
 curves = np.array([run.best_values for run in runs])
-accuracy = np.array([(test.scores(run.W).argmax(axis=1) == y_test).mean() for run in runs])
-print(f"accuracy of the best of 1,000: {accuracy.mean():.1%}, deviation {accuracy.std(ddof=1):.1%}")
+accuracy = np.array(
+    [(test.scores(run.W).argmax(axis=1) == y_test).mean() for run in runs]
+)
+print(
+    f"accuracy of the best of 1,000: {accuracy.mean():.1%}, deviation {accuracy.std(ddof=1):.1%}"
+)
 
 assert (np.diff(curves) <= 0).all()  # row 22
 assert (curves[:, -1] < 9).all()  # row 22
 assert accuracy.mean() > 0.1  # row 22
 
 # %%
-# Better than the 10 % of a blind guess, and far from what the same :math:`W` can do. An SVM that follows the slope, on the same 300 images:
+# Better than the 10 % of a blind guess, and far from what the same :math:`W` can
+# do. An SVM that follows the slope, on the same 300 images:
 
 svm = MulticlassSVM(random_state=0).fit(X, y).score(X_test, y_test)
 print(f"an SVM, trained: {svm:.1%}")
@@ -93,7 +127,13 @@ mean, deviation = curves.mean(axis=0), curves.std(axis=0, ddof=1)
 attempts = np.arange(1, 1001)
 fig, ax = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
 ax.fill_between(
-    attempts, mean - deviation, mean + deviation, color="#0072b2", alpha=0.25, linewidth=0, label="one deviation"
+    attempts,
+    mean - deviation,
+    mean + deviation,
+    color="#0072b2",
+    alpha=0.25,
+    linewidth=0,
+    label="one deviation",
 )
 ax.plot(attempts, mean, color="#0072b2", label="mean of 20 seeds")
 ax.axhline(9, color="black", linestyle=":", linewidth=1, label="W = 0: C - 1")
@@ -107,21 +147,27 @@ ax.set(
 ax.legend(fontsize=8)
 
 # %%
-# The axis of attempts is logarithmic, and the curve is almost straight: each further gain costs ten times the work of the one before.
+# The axis of attempts is logarithmic, and the curve is almost straight: each
+# further gain costs ten times the work of the one before.
 #
 # A little better: random *local* search
 # --------------------------------------
-# Stand somewhere, try a random step, and keep it if the loss falls. That is already a way down a hill, only blindfolded.
+# Stand somewhere, try a random step, and keep it if the loss falls. That is already
+# a way down a hill, only blindfolded.
 
 local = optim.RandomLocalSearch(1000, random_state=0).minimize(problem)
-print(f"lowest loss: random {runs[0].best_values[-1]:.3f}, random local {local.loss_history[-1]:.3f}")
+print(
+    f"lowest loss: random {runs[0].best_values[-1]:.3f}, random local {local.loss_history[-1]:.3f}"
+)
 assert local.loss_history[-1] < runs[0].best_values[-1]  # row 22
 
 # %%
 # Things to try
 # -------------
-# * ``RandomSearch(scale=0.001)``: the losses start much higher. Why does the best of many draws not make up for it?
-# * How many attempts would random search need for the loss of the local search? Extend the straight line.
+# * ``RandomSearch(scale=0.001)``: the losses start much higher. Why does the best
+#   of many draws not make up for it?
+# * How many attempts would random search need for the loss of the local search?
+#   Extend the straight line.
 #
 # Two tasks
 # ---------
@@ -134,8 +180,13 @@ assert local.loss_history[-1] < runs[0].best_values[-1]  # row 22
 #         raise NotImplementedError
 #
 #     target = np.full((2, 3), 1e-4)
-#     found, value = search(lambda W: ((W - target) ** 2).sum(), (2, 3), 500, np.random.default_rng(0))
-#     assert found.shape == (2, 3) and value == ((found - target) ** 2).sum() < (target**2).sum()
+#     found, value = search(
+#         lambda W: ((W - target) ** 2).sum(), (2, 3), 500, np.random.default_rng(0)
+#     )
+#     assert (
+#         found.shape == (2, 3)
+#         and value == ((found - target) ** 2).sum() < (target**2).sum()
+#     )
 #
 # **2. Random local search.**
 #
@@ -145,5 +196,11 @@ assert local.loss_history[-1] < runs[0].best_values[-1]  # row 22
 #         """Try n random steps from W; keep each that lowers the loss. Return W and its loss."""
 #         raise NotImplementedError
 #
-#     near, lower = local_search(lambda W: ((W - target) ** 2).sum(), np.zeros((2, 3)), 500, np.random.default_rng(0), 2e-5)
+#     near, lower = local_search(
+#         lambda W: ((W - target) ** 2).sum(),
+#         np.zeros((2, 3)),
+#         500,
+#         np.random.default_rng(0),
+#         2e-5,
+#     )
 #     assert lower < value

@@ -2,13 +2,17 @@ r"""
 Follow the slope
 ================
 
-Stand on a hillside in fog: you cannot see the valley, but you feel with your feet which way is down. In one dimension that is the
-derivative. With many weights it is the *gradient*, the list of all partial derivatives:
+Stand on a hillside in fog: you cannot see the valley, but you feel with your feet
+which way is down. In one dimension that is the derivative. With many weights it is
+the *gradient*, the list of all partial derivatives:
 
 .. math:: \frac{\partial L}{\partial W_i} = \lim_{h \to 0} \frac{L(W + h e_i) - L(W)}{h}
 
-This page computes it as the slide does, one number at a time, and shows why nobody trains that way.
+This page computes it as the slide does, one number at a time, and shows why nobody
+trains that way.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +22,8 @@ from fastcls import LinearProblem, gradcheck, reference
 # %%
 # The slide's nine numbers
 # ------------------------
-# The slide moves one weight after the other by :math:`h = 0.0001` and looks at what the loss does.
+# The slide moves one weight after the other by :math:`h = 0.0001` and looks at what
+# the loss does.
 
 h = 0.0001
 loss = 1.25347
@@ -26,7 +31,8 @@ moved = np.array([1.25322, 1.25353, 1.25347])
 np.testing.assert_allclose((moved - loss) / h, [-2.5, 0.6, 0], atol=1e-9)  # row 23
 
 # %%
-# A loss with this value and these slopes, at the slide's nine weights, gives all nine numbers back:
+# A loss with this value and these slopes, at the slide's nine weights, gives all
+# nine numbers back:
 
 W = np.array([0.34, -1.11, 0.78, 0.12, 0.55, 2.81, -3.1, -1.5, 0.33])
 slide = np.array([-2.5, 0.6, 0, 0.2, 0.7, -0.5, 1.1, 1.3, -2.1])
@@ -42,8 +48,9 @@ print(found.round(3).tolist())
 np.testing.assert_allclose(found, slide, atol=1e-9)  # row 23
 
 # %%
-# Now a real loss. The nine weights serve 3 classes and 3 features, and there are 40 images. The slide's loop is in
-# ``fastcls.reference``; our gradient is computed from a formula, for all weights at once.
+# Now a real loss. The nine weights serve 3 classes and 3 features, and there are 40
+# images. The slide's loop is in ``fastcls.reference``; our gradient is computed
+# from a formula, for all weights at once.
 
 W = W.reshape(3, 3)
 rng = np.random.default_rng(0)
@@ -58,29 +65,44 @@ print(np.round(analytic, 4).tolist())
 np.testing.assert_allclose(slow, analytic, atol=h)  # row 23
 
 # %%
-# They agree to about :math:`h`: the forward difference looks only ahead, and the curvature between :math:`W` and :math:`W + h` is its
-# error. Look in both directions, and the error falls to :math:`h^2`. A smaller :math:`h` helps until rounding takes over.
+# They agree to about :math:`h`: the forward difference looks only ahead, and the
+# curvature between :math:`W` and :math:`W + h` is its error. Look in both
+# directions, and the error falls to :math:`h^2`. A smaller :math:`h` helps until
+# rounding takes over.
 
 steps = 10.0 ** np.arange(-12, 0)
 exact = reference.evaluate_linear(X, y, W, loss="softmax")[1]
 errors = {
-    method: [np.abs(gradcheck.numerical_gradient(problem.value, W, h=step, method=method) - exact).max() for step in steps]
+    method: [
+        np.abs(
+            gradcheck.numerical_gradient(problem.value, W, h=step, method=method)
+            - exact
+        ).max()
+        for step in steps
+    ]
     for method in ("forward", "central")
 }
 assert min(errors["central"]) < 1e-9 < min(errors["forward"]) < 1e-6  # row 23
 np.testing.assert_allclose(analytic, exact, atol=1e-12)  # row 23
 
 fig, ax = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
-ax.loglog(steps, errors["forward"], "o-", color="#0072b2", label="forward (the slide)")
+ax.loglog(
+    steps, errors["forward"], "o-", color="#0072b2", label="forward (the slide)"
+)
 ax.loglog(steps, errors["central"], "^--", color="#d55e00", label="central")
-ax.set(xlabel="h", ylabel="largest error of an entry", title="Small h: less curvature, more rounding")
+ax.set(
+    xlabel="h",
+    ylabel="largest error of an entry",
+    title="Small h: less curvature, more rounding",
+)
 ax.legend()
 
 # %%
 # .. admonition:: Where the slide slips
 #
-#    With losses rounded to five decimals and :math:`h = 0.0001`, a slope is known to about 0.1. The slide's third number, 0, may be
-#    anything between -0.1 and 0.1.
+#    With losses rounded to five decimals and :math:`h = 0.0001`, a slope is known
+#    to about 0.1. The slide's third number, 0, may be anything between -0.1 and
+#    0.1.
 
 rounding = 2 * 0.000005 / h
 np.testing.assert_allclose(rounding, 0.1)  # row 23
@@ -88,11 +110,15 @@ np.testing.assert_allclose(rounding, 0.1)  # row 23
 # %%
 # Why nobody trains that way
 # --------------------------
-# A linear classifier for CIFAR-10 with the bias trick has 10 x 3073 weights. One forward-difference gradient needs one loss for each, and
-# each loss needs all images. We count the evaluations on a small copy of that problem instead of waiting for them.
+# A linear classifier for CIFAR-10 with the bias trick has 10 x 3073 weights. One
+# forward-difference gradient needs one loss for each, and each loss needs all
+# images. We count the evaluations on a small copy of that problem instead of
+# waiting for them.
 
 images = rng.integers(0, 256, (20, 3072), dtype=np.uint8)
-large = LinearProblem(images, np.arange(20) % 10, loss="softmax", fit_intercept=True)
+large = LinearProblem(
+    images, np.arange(20) % 10, loss="softmax", fit_intercept=True
+)
 assert large.shape == (10, 3073)  # row 23
 assert np.prod(large.shape) == 30_730  # row 23
 
@@ -110,10 +136,11 @@ reference.forward_difference(counting, np.zeros((2, 5)))
 assert calls == 2 * 5 + 1  # row 23
 
 # %%
-# So one step costs 30,730 losses and one more. The analytic gradient costs about as much as two or three losses, for all weights at
-# once. Measured on this machine, while this page was built:
+# So one step costs 30,730 losses and one more. The analytic gradient costs about as
+# much as two or three losses, for all weights at once. Measured on this machine,
+# while this page was built:
 
-from time import perf_counter  # noqa: E402
+from time import perf_counter
 
 start = perf_counter()
 for _ in range(5):
@@ -129,8 +156,9 @@ print(f"the numerical gradient takes as long as {ratio:,.0f} analytic ones")
 # %%
 # Which way is steepest?
 # ----------------------
-# The slope in *any* direction :math:`d` is the dot product of :math:`d` and the gradient. Among all directions of length 1, none goes
-# down faster than :math:`-\nabla L`. We try 2,000.
+# The slope in *any* direction :math:`d` is the dot product of :math:`d` and the
+# gradient. Among all directions of length 1, none goes down faster than
+# :math:`-\nabla L`. We try 2,000.
 
 gradient = problem.value_and_gradient(W)[1]
 directions = rng.normal(size=(2000, 3, 3))
@@ -138,28 +166,41 @@ directions /= np.sqrt((directions**2).sum(axis=(1, 2), keepdims=True))
 slopes = (directions * gradient).sum(axis=(1, 2))
 
 step = 1e-5
-measured = [(problem.value(W + step * d) - problem.value(W - step * d)) / (2 * step) for d in directions[:50]]
+measured = [
+    (problem.value(W + step * d) - problem.value(W - step * d)) / (2 * step)
+    for d in directions[:50]
+]
 np.testing.assert_allclose(measured, slopes[:50], atol=1e-8)  # row 23
 
 steepest = -np.linalg.norm(gradient)
 down = -gradient / np.linalg.norm(gradient)
 assert slopes.min() > steepest  # row 23
 np.testing.assert_allclose(
-    (problem.value(W + step * down) - problem.value(W - step * down)) / (2 * step), steepest, atol=1e-8
+    (problem.value(W + step * down) - problem.value(W - step * down)) / (2 * step),
+    steepest,
+    atol=1e-8,
 )  # row 23
 
 fig, ax = plt.subplots(figsize=(4.2, 2.6), layout="constrained")
 ax.hist(slopes, bins=40, color="#0072b2")
 ax.axvline(steepest, color="#d55e00", linewidth=2)
-ax.annotate("against the\ngradient", (steepest, 60), (steepest + 0.05, 90), color="#d55e00")
-ax.set(xlabel="slope of the loss", ylabel="directions", title="2,000 random directions and the steepest")
+ax.annotate(
+    "against the\ngradient", (steepest, 60), (steepest + 0.05, 90), color="#d55e00"
+)
+ax.set(
+    xlabel="slope of the loss",
+    ylabel="directions",
+    title="2,000 random directions and the steepest",
+)
 
 # %%
 # Things to try
 # -------------
-# * Use the same random directions for a problem with 3,073 weights. How steep is the best of them? In many dimensions a random direction
-#   is almost level, which is why guessing does not train.
-# * Replace softmax by ``loss="hinge"``. Where do forward and central difference disagree?
+# * Use the same random directions for a problem with 3,073 weights. How steep is
+#   the best of them? In many dimensions a random direction is almost level, which
+#   is why guessing does not train.
+# * Replace softmax by ``loss="hinge"``. Where do forward and central difference
+#   disagree?
 #
 # Two tasks
 # ---------
@@ -173,7 +214,8 @@ ax.set(xlabel="slope of the loss", ylabel="directions", title="2,000 random dire
 #
 #     assert np.allclose(central_difference(problem.value, W), analytic, atol=1e-8)
 #
-# **2. One number from one direction.** Check a gradient with only two losses, whatever its size.
+# **2. One number from one direction.** Check a gradient with only two losses,
+# whatever its size.
 #
 # .. code-block:: python
 #

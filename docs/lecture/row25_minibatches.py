@@ -6,10 +6,13 @@ Walk downhill: compute the gradient, take a small step against it, repeat.
 
 .. math:: W \leftarrow W - \eta \, \nabla L(W), \qquad \nabla L(W) = \frac{1}{N} \sum_{i=1}^{N} \nabla L_i(W)
 
-The sum runs over *all* images, and each step needs it anew. With a million images that is a long wait for one small step. So estimate
-the gradient from a *minibatch*: 32, 64, 128 or 256 images, drawn at random. The estimate is noisy, but a hundred noisy steps are worth
-more than one exact step.
+The sum runs over *all* images, and each step needs it anew. With a million images
+that is a long wait for one small step. So estimate the gradient from a *minibatch*:
+32, 64, 128 or 256 images, drawn at random. The estimate is noisy, but a hundred
+noisy steps are worth more than one exact step.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import os
 
@@ -23,13 +26,16 @@ folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
 X, y = data.X[:5000], data.y[:5000]
 n = len(X)
-problem = LinearProblem(X, y, loss="softmax", center=X.mean(axis=0), scale=float(X.std()))
+problem = LinearProblem(
+    X, y, loss="softmax", center=X.mean(axis=0), scale=float(X.std())
+)
 print("CIFAR-10" if folder else "digits", X.shape)
 
 # %%
 # How wrong is a minibatch?
 # -------------------------
-# The full gradient is the reference. For each batch size we draw 60 minibatches and measure how far their gradients are from it.
+# The full gradient is the reference. For each batch size we draw 60 minibatches and
+# measure how far their gradients are from it.
 
 W = np.zeros(problem.shape)
 full = problem.value_and_gradient(W)[1]
@@ -39,14 +45,20 @@ rng = np.random.default_rng(0)
 
 def error_of(size):
     """Root mean square distance of minibatch gradients from the full one, relative to its length."""
-    batches = [problem.value_and_gradient(W, rng.integers(0, n, size))[1] for _ in range(60)]
-    return np.sqrt(np.mean([((g - full) ** 2).sum() for g in batches])) / np.linalg.norm(full)
+    batches = [
+        problem.value_and_gradient(W, rng.integers(0, n, size))[1]
+        for _ in range(60)
+    ]
+    return np.sqrt(
+        np.mean([((g - full) ** 2).sum() for g in batches])
+    ) / np.linalg.norm(full)
 
 
 errors = np.array([error_of(size) for size in sizes])
 
 # %%
-# Four times as many images halve the error, as for any average: it falls as :math:`1/\sqrt{B}`. But they cost four times as much.
+# Four times as many images halve the error, as for any average: it falls as
+# :math:`1/\sqrt{B}`. But they cost four times as much.
 
 slope = np.polyfit(np.log(sizes), np.log(errors), 1)[0]
 print(f"error ~ B^{slope:.2f}")
@@ -54,27 +66,42 @@ assert abs(slope + 0.5) < 0.1  # row 25
 
 fig, ax = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
 ax.loglog(sizes, errors, "o-", color="#0072b2", label="measured")
-ax.loglog(sizes, errors[0] * np.sqrt(sizes[0] / sizes), ":", color="black", label="$1/\\sqrt{B}$")
+ax.loglog(
+    sizes,
+    errors[0] * np.sqrt(sizes[0] / sizes),
+    ":",
+    color="black",
+    label="$1/\\sqrt{B}$",
+)
 ax.set_xticks(sizes, [str(size) for size in sizes])
 ax.minorticks_off()
 ax.set(
-    xlabel="images in the minibatch", ylabel="error / length of the gradient", title="Four times the images: half the error"
+    xlabel="images in the minibatch",
+    ylabel="error / length of the gradient",
+    title="Four times the images: half the error",
 )
 ax.legend()
 
 # %%
-# On average a minibatch is right, whatever its size. The mean over *all* disjoint minibatches is the full gradient, to the last digits:
+# On average a minibatch is right, whatever its size. The mean over *all* disjoint
+# minibatches is the full gradient, to the last digits:
 
 whole = n - n % 64
-parts = [problem.value_and_gradient(W, slice(i, i + 64))[1] for i in range(0, whole, 64)]
+parts = [
+    problem.value_and_gradient(W, slice(i, i + 64))[1] for i in range(0, whole, 64)
+]
 by_parts = problem.value_and_gradient(W, slice(0, whole))[1]
-np.testing.assert_allclose(np.mean(parts, axis=0), by_parts, atol=1e-6 * np.abs(by_parts).max())  # row 25
+np.testing.assert_allclose(
+    np.mean(parts, axis=0), by_parts, atol=1e-6 * np.abs(by_parts).max()
+)  # row 25
 
 # %%
 # The slide's loop
 # ----------------
-# ``fastcls.reference`` has it in four lines: draw rows, evaluate the gradient there, step. Our problem supplies the gradient. Each run
-# may read 20 times the number of images there are; the smaller the batch, the more steps it takes from them.
+# ``fastcls.reference`` has it in four lines: draw rows, evaluate the gradient
+# there, step. Our problem supplies the gradient. Each run may read 20 times the
+# number of images there are; the smaller the batch, the more steps it takes from
+# them.
 
 step_size = 0.002
 budget = 20 * n
@@ -82,11 +109,21 @@ curves = {}
 for size in (32, 64, 128, 256, n):
     steps = budget // size
     run = reference.minibatch_gradient_descent(
-        lambda W, rows: problem.value_and_gradient(W, rows)[1], W, n, step_size, steps, batch_size=size, random_state=0
+        lambda W, rows: problem.value_and_gradient(W, rows)[1],
+        W,
+        n,
+        step_size,
+        steps,
+        batch_size=size,
+        random_state=0,
     )
     every = max(1, steps // 40)
     curves[size] = [(0, problem.value(W))]
-    curves[size] += [((i + 1) * size / n, problem.value(at)) for i, at in enumerate(run) if i % every == every - 1]
+    curves[size] += [
+        ((i + 1) * size / n, problem.value(at))
+        for i, at in enumerate(run)
+        if i % every == every - 1
+    ]
 
 final = {size: curve[-1][1] for size, curve in curves.items()}
 print({size: round(value, 3) for size, value in final.items()})
@@ -94,9 +131,19 @@ np.testing.assert_allclose(curves[32][0][1], np.log(10))  # row 25
 assert final[32] < final[64] < final[128] < final[256] < final[n]  # row 25
 
 fig, ax = plt.subplots(figsize=(4.2, 3.0), layout="constrained")
-styles = zip(curves.items(), ("-", "--", "-.", ":", "-"), ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "black"), strict=True)
+styles = zip(
+    curves.items(),
+    ("-", "--", "-.", ":", "-"),
+    ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "black"),
+    strict=True,
+)
 for (size, curve), line, colour in styles:
-    ax.plot(*np.array(curve).T, line, color=colour, label="all images" if size == n else f"{size} images")
+    ax.plot(
+        *np.array(curve).T,
+        line,
+        color=colour,
+        label="all images" if size == n else f"{size} images",
+    )
 ax.set(
     xlabel="images read / images there are",
     ylabel="loss over all images",
@@ -109,11 +156,15 @@ ax.legend(title="per step", fontsize=8)
 # %%
 # Our call
 # --------
-# ``SoftmaxClassifier`` does this with momentum, a learning rate that falls, and one pass over all images per epoch, in a new order each
-# time. It records the loss.
+# ``SoftmaxClassifier`` does this with momentum, a learning rate that falls, and one
+# pass over all images per epoch, in a new order each time. It records the loss.
 
-model = SoftmaxClassifier(batch_size=64, max_iter=20, alpha=1e-4, random_state=0).fit(X, y)
-history = display.LossHistoryDisplay.from_estimator(model, name="softmax, batches of 64").plot()
+model = SoftmaxClassifier(
+    batch_size=64, max_iter=20, alpha=1e-4, random_state=0
+).fit(X, y)
+history = display.LossHistoryDisplay.from_estimator(
+    model, name="softmax, batches of 64"
+).plot()
 assert len(model.loss_history_) == 20  # row 25
 assert model.loss_history_[-1] < model.loss_history_[0] < np.log(10)  # row 25
 
@@ -121,18 +172,26 @@ assert model.loss_history_[-1] < model.loss_history_[0] < np.log(10)  # row 25
 # The gradient it follows is that of the plain loop, image by image:
 
 rows = np.arange(32)
-by_loop = reference.evaluate_linear((X[rows] - problem.center) / problem.scale, y[rows], W, loss="softmax")[1]
-np.testing.assert_allclose(problem.value_and_gradient(W, rows)[1], by_loop, atol=1e-5 * np.abs(by_loop).max())  # row 25
+by_loop = reference.evaluate_linear(
+    (X[rows] - problem.center) / problem.scale, y[rows], W, loss="softmax"
+)[1]
+np.testing.assert_allclose(
+    problem.value_and_gradient(W, rows)[1],
+    by_loop,
+    atol=1e-5 * np.abs(by_loop).max(),
+)  # row 25
 
 # %%
 # Things to try
 # -------------
-# * Give each run the same number of *steps* instead of images. Which batch size wins now, and what did it cost?
+# * Give each run the same number of *steps* instead of images. Which batch size
+#   wins now, and what did it cost?
 # * Make ``step_size`` ten times larger. Which batch size becomes restless first?
 #
 # Two tasks
 # ---------
-# **1. One epoch.** The slide draws rows with replacement. Visit each row exactly once, in a random order.
+# **1. One epoch.** The slide draws rows with replacement. Visit each row exactly
+# once, in a random order.
 #
 # .. code-block:: python
 #
@@ -142,7 +201,11 @@ np.testing.assert_allclose(problem.value_and_gradient(W, rows)[1], by_loop, atol
 #
 #     batches = list(epoch(100, 32, np.random.default_rng(0)))
 #     assert [len(rows) for rows in batches] == [32, 32, 32, 4]
-#     assert sorted(np.concatenate(batches)) == list(range(100)) != list(np.concatenate(batches))
+#     assert (
+#         sorted(np.concatenate(batches))
+#         == list(range(100))
+#         != list(np.concatenate(batches))
+#     )
 #
 # **2. Momentum.** Keep a velocity: a fraction of the last step is taken again.
 #

@@ -8,7 +8,9 @@ def one_error_rule(accuracy, ks):
     means = accuracy.mean(axis=1)
     best = means.argmax()
     error = accuracy[best].std(ddof=1) / np.sqrt(accuracy.shape[1])
-    return max(k for k, mean in zip(ks, means, strict=True) if mean >= means[best] - error)
+    return max(
+        k for k, mean in zip(ks, means, strict=True) if mean >= means[best] - error
+    )
 
 
 def half_width(hits, n):

@@ -5,7 +5,9 @@ import numpy as np
 
 def svm_loss(s, y):
     """Multiclass SVM loss of scores s (C,) with true class y."""
-    return np.maximum(0, s - s[y] + 1).sum() - 1  # the true class adds max(0, 1) = 1
+    return (
+        np.maximum(0, s - s[y] + 1).sum() - 1
+    )  # the true class adds max(0, 1) = 1
 
 
 def svm_slope(s, y):

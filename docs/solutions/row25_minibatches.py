@@ -1,7 +1,5 @@
 """Solutions of the tasks of docs/lecture/row25_minibatches.py."""
 
-import numpy as np
-
 
 def epoch(n, batch_size, rng):
     """Yield arrays of row numbers that together hold each of 0 .. n - 1 once."""
