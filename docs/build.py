@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 OUT = ROOT / "build" / "site"
 #: what Sphinx reads from here; the lecture's pages reach it through sphinx-gallery
-COPIED = ("*.md", "figures/*", "_static/*")
+COPIED = ("*.md", "figures/*", "solutions/*.py")
 
 
 def put(path: Path, text: str) -> None:

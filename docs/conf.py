@@ -28,7 +28,6 @@ extensions = [
 root_doc = "index"
 templates_path = [str(DOCS / "_templates")]
 default_role = "py:obj"
-exclude_patterns = ["lecture/**/*.ipynb", "lecture/*.py"]
 
 # the reference, from the docstrings
 autosummary_generate = True
@@ -66,7 +65,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "fastcls"
 html_static_path = [str(DOCS / "_static")]
 html_css_files = ["site.css"]
-html_sidebars = {name: [] for name in ("index", "lecture_rows", "search", "genindex", "py-modindex")}
+html_sidebars = {name: [] for name in ("index", "lecture_rows", "solutions", "search", "genindex", "py-modindex")}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

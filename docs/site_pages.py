@@ -1,4 +1,4 @@
-"""Pages of the site that are made from the code: the reference, the guide's contents, and the rows of the lecture."""
+"""Pages of the site that are made from the code: the reference, contents of the guide, rows and solutions of the lecture."""
 
 from __future__ import annotations
 
@@ -91,6 +91,19 @@ def guide() -> str:
     return "\n".join(lines)
 
 
+def solutions() -> str:
+    """Solutions of the tasks, page by page."""
+    lines = titled("Solutions") + [
+        "Of the tasks at the end of each page. The tests hold them against the checks of the tasks.",
+        "",
+    ]
+    for path in sorted(lecture_rows.FOLDER.glob("row*.py")):
+        title = f":doc:`{lecture_rows.title_of(path.stem)} <lecture/{path.stem}>`"
+        lines += [*titled(title, "-"), f".. literalinclude:: solutions/{path.name}", "   :lines: 2-", ""]
+    return "\n".join(lines)
+
+
 def pages() -> dict[str, str]:
     """All pages that are made: file name -> text."""
-    return {"guide.rst": guide(), "lecture_rows.md": lecture_rows.markdown(), **reference()}
+    made = {"guide.rst": guide(), "lecture_rows.md": lecture_rows.markdown(), "solutions.rst": solutions()}
+    return made | reference()

@@ -132,13 +132,8 @@ for name in models:
         challenge: values[name][0] - values[name][-1]
         for challenge, values in challenges.accuracy.items()
     }
-    print(
-        name,
-        {
-            challenge: f"-{100 * share:.0f} points"
-            for challenge, share in fall.items()
-        },
-    )
+    for challenge, share in fall.items():
+        print(f"{name:<8} {challenge:<13} {-100 * share:+.0f} points")
     assert max(fall.values()) > 0.1  # row 2
 for distances in challenges.distance.values():
     assert distances[-1] > distances[0]  # row 2

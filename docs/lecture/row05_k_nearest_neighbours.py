@@ -88,8 +88,7 @@ print(f"{tied.sum()} of {len(tied)} votes are tied")
 # %%
 # What does it look like?
 # -----------------------
-# Points in the plane, three classes, one of them partly mislabelled. Every spot of
-# the picture has the colour that K-NN gives it; ties are white.
+# Points in the plane, in three classes that overlap. Every spot of the picture has the colour that K-NN gives it; ties are white.
 
 rng = np.random.default_rng(4)
 classes = np.arange(60) % 3

@@ -68,7 +68,7 @@ hits = np.array(settings)  # (setting, image): right or wrong
 assert len(hits) == 400  # row 8
 
 # %%
-# The first of them is plain k-NN with K = 1, and so on; the estimator agrees:
+# Setting 8 is plain k-NN with K = 5 under L1. The estimator agrees:
 
 five = KNeighborsClassifier(5, metric="l1").fit(X, y)
 np.testing.assert_array_equal(hits[8], five.predict(rest) == truth)  # row 8
@@ -134,7 +134,7 @@ ax.set(
 ax.legend(fontsize=8, loc="upper left")
 
 # %%
-# Idea 2 promises too much every time on average, and by far more than chance. Idea
+# Idea 2 promises too much, by far more than chance. Idea
 # 3 is right within its error. With more settings to choose from, or fewer test
 # images, idea 2 is worse.
 #

@@ -173,7 +173,7 @@ for c, (w, bias) in enumerate(zip(flat.coef_, flat.intercept_, strict=True)):
     np.testing.assert_allclose(on_line, 0, atol=1e-9)  # row 14
     np.testing.assert_allclose(one_step, np.linalg.norm(w), rtol=1e-9)  # row 14
 ax.axis(box)
-ax.set_title("Lines of score 0, arrows to where the score rises")
+ax.set_title("Lines of score 0, arrows uphill", fontsize=10)
 
 # %%
 # One step of length 1 along the arrow raises the score by the length of the arrow,

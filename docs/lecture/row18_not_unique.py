@@ -8,8 +8,8 @@ all leads with them:
 
 .. math:: L(W) = 0 \;\Rightarrow\; L(2W) = 0
 
-So the data alone cannot decide between them. That is why the next page but one adds
-a *penalty*.
+So the data alone cannot decide between them. That is why the next page adds a
+*penalty*.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ from fastcls import LinearProblem, MulticlassSVM, reference
 # %%
 # The slide's car
 # ---------------
-# Its scores are 1.3, 4.9 and 2.0. The leads over both rivals, minus the margin,
-# double almost; none becomes positive.
+# Its scores are 1.3, 4.9 and 2.0. For both rivals the number under the maximum is below
+# 0; with all scores doubled it is farther below 0.
 
 scores = np.array([1.3, 4.9, 2.0])
 before = scores[[0, 2]] - scores[1] + 1

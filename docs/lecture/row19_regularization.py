@@ -78,12 +78,13 @@ def noisy_curve(n, seed, degree=20):
 
 train, new = noisy_curve(24, 3), noisy_curve(4000, 2)
 sweep = display.RegularizationDisplay.from_data(
-    *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 ).plot()
 
 # %%
 # Without a penalty the fit is perfect on the 24 points and poor on 4,000 new ones.
-# Somewhere in between is the best: it gives up the wrong labels, which it should.
+# Too strong a penalty leaves only the larger class. Somewhere in between is the best:
+# it gives up the wrong labels, which it should.
 
 print("on training points", sweep.train.round(3).tolist())
 print("on new points     ", sweep.new.round(3).tolist())

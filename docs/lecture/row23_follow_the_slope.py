@@ -137,8 +137,8 @@ assert calls == 2 * 5 + 1  # row 23
 
 # %%
 # So one step costs 30,730 losses and one more. The analytic gradient costs about as
-# much as two or three losses, for all weights at once. Measured on this machine,
-# while this page was built:
+# much as one or two losses, for all weights at once. Measured while this
+# page was built:
 
 from time import perf_counter
 
