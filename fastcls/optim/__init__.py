@@ -6,9 +6,10 @@
 `LBFGS`                 quasi-Newton, on the fused gradient   (``_lbfgs.py``, ``_quasi_newton.py``, ``_preconditioner.py``)
 `RandomSearch`          the best of many random W, the lecture's first idea         (``_random.py``)
 `RandomLocalSearch`     random steps, kept if the loss falls: its second idea
+`take_steps`            a number of SGD steps, on batches drawn with replacement or given  (``_steps.py``)
 ======================  ====================================================================================
 
-Each is an `Optimizer`: it has ``minimize(problem, W, validation=None)``, which returns an `OptimResult`. Each takes a
+Each class is an `Optimizer`: it has ``minimize(problem, W, validation=None)``, which returns an `OptimResult`. Each takes a
 `Checkpoint`, from which an interrupted training resumes and ends with the same bits (``_checkpoint.py``). ``SOLVERS``
 (``_solvers.py``) has a row for each: its losses and penalties, and what the classifiers need to know. ``_schedules.py`` has
 the learning-rate schedules, ``_monitor.py`` callbacks, tolerance and results.
@@ -21,6 +22,7 @@ from fastcls.optim._monitor import DivergenceError, OptimResult, Progress, curva
 from fastcls.optim._random import RandomLocalSearch, RandomSearch, RandomSearchResult, random_search
 from fastcls.optim._schedules import SCHEDULES
 from fastcls.optim._solvers import SOLVERS, Optimizer, Solver
+from fastcls.optim._steps import take_steps
 
 # For other packages of fastcls:
 from ._checkpoint import State
@@ -44,4 +46,5 @@ __all__ = [
     "Solver",
     "curvature",
     "random_search",
+    "take_steps",
 ]
