@@ -31,4 +31,5 @@ from .neighbors import NearestNeighbors as NearestNeighbors
 from .neighbors import duplicates as duplicates
 from .neighbors import knn as knn
 from .neighbors import pairwise_distances as pairwise_distances
+from .neighbors import predict_from_distances as predict_from_distances
 from .persistence import load as load

@@ -2,8 +2,9 @@
 
 ``_estimators.py`` has `KNeighborsClassifier` and `NearestNeighbors`; ``_base.py`` has what they share, ``_radius.py`` their
 searches by radius, ``_multilabel.py`` the checks of several labels per row; ``_loaded.py`` writes, reads and checks their
-rows in a model's file; ``_functions.py`` has `knn` and `pairwise_distances`; ``_duplicates.py`` has `duplicates`;
-``_transformer.py`` has `KNeighborsTransformer`; ``_class_mean.py`` has `NearestClassMean`.
+rows in a model's file; ``_functions.py`` has `knn` and `pairwise_distances`; ``_votes.py`` has `predict_from_distances`;
+``_duplicates.py`` has `duplicates`; ``_transformer.py`` has `KNeighborsTransformer`; ``_class_mean.py`` has
+`NearestClassMean`.
 """
 
 from fastcls.neighbors._class_mean import NearestClassMean
@@ -11,6 +12,7 @@ from fastcls.neighbors._duplicates import Duplicates, duplicates
 from fastcls.neighbors._estimators import KNeighborsClassifier, NearestNeighbors
 from fastcls.neighbors._functions import knn, pairwise_distances
 from fastcls.neighbors._transformer import KNeighborsTransformer
+from fastcls.neighbors._votes import predict_from_distances
 
 # For other packages of fastcls:
 from ._base import last_reports, training_rows, without_self
@@ -25,4 +27,5 @@ __all__ = [
     "duplicates",
     "knn",
     "pairwise_distances",
+    "predict_from_distances",
 ]
