@@ -15,8 +15,9 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 
 from .. import protocols
+from ..course import evaluation as course
 from ..datasets import Dataset
-from ..protocols import ResultTable, course
+from ..protocols import ResultTable
 from . import _results
 from ._checks import RunOptions
 from ._failures import Failures

@@ -8,7 +8,8 @@ differs between its years. ``_call.py`` calls a learner's function, ``_examined.
 has the result and ``_mistakes.py`` the words for every mistake. What each known mistake would return: ``_svm.py``,
 ``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss), ``_distances.py``, ``_votes.py``,
 ``_numerical.py`` and ``_centring.py``. ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a
-file in a process with limits, whose program is ``_child.py``.
+file in a process with limits, whose program is ``_child.py``. ``_splits.py`` has the rows of CIFAR-10 that the assignment
+uses, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from __future__ import annotations
 from fastcls.course._assignment import SIGNATURES, Signature
 from fastcls.course._check import check
 from fastcls.course._report import CourseReport, Mistake
+from fastcls.course._splits import CourseSplits, splits
 
 # For other packages of fastcls:
+from . import _evaluation as evaluation
 from ._assignment import check_year, names_of_year
 from ._files import functions_in
 from ._processes import check_file
@@ -25,7 +28,9 @@ from ._processes import check_file
 __all__ = [
     "SIGNATURES",
     "CourseReport",
+    "CourseSplits",
     "Mistake",
     "Signature",
     "check",
+    "splits",
 ]

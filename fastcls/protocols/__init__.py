@@ -6,9 +6,8 @@ name the source of each constant. Only facts were taken from these projects, no 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
 the probe on a few rows of each class. Several labels per row: ``_multilabel.py`` has k-NN and MTEB's probe,
 ``_label_probe.py`` the probe on all rows. ``_evaluated.py`` has answers before they are measured. ``_draws.py`` draws rows
-as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
-the course's assignment. ``_shards.py`` handles rows given in parts, ``_nearest.py`` finds their neighbours;
-``_validation.py`` has the checks.
+as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_shards.py``
+handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the checks.
 
 ``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``; ``_parts.py``
 stores what is finished, and ``_comparison.py`` puts the parts together: tables, paired tests, agreement.
@@ -25,7 +24,6 @@ from fastcls.protocols._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PR
 from fastcls.protocols._probe import linear_probe
 
 # For other packages of fastcls:
-from . import _course as course
 from ._compare import Part, Plan
 from ._evaluated import Evaluated as Evaluated
 from ._knn import evaluate_neighbors as evaluate_neighbors

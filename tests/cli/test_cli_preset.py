@@ -17,7 +17,7 @@ from fastcls.cli import _preset, _split
 from fastcls.cli._failures import Failures
 from fastcls.cli._folder import own_files
 from fastcls.cli._progress import Progress
-from fastcls.protocols import _course
+from fastcls.course import _evaluation as _course
 
 __all__ = ["here"]  # the fixture that every test here is under
 

@@ -53,7 +53,7 @@ def test_cifar10_bytes_that_wrap_around_are_the_classic_mistake(cifar10):
 
 @pytest.mark.process
 def test_course_subset_of_cifar10_is_that_of_plain_numpy(cifar10):
-    from fastcls.protocols import _course
+    from fastcls.course import _evaluation as _course
 
     X, y, Q, truth = cifar10.X[:5000], cifar10.y[:5000], cifar10.X_test[:500], cifar10.y_test[:500]
     wide, queries = X.astype(np.float64), Q.astype(np.float64)  # every product below is a whole number below 2^53
