@@ -28,10 +28,10 @@ class Examined:
             self.mistakes.append(one)
 
 
-def is_close(got: Any, wanted: Any) -> bool:
+def is_close(got: Any, wanted: Any, tolerance: float = TOLERANCE) -> bool:
     """Whether numbers or arrays of one shape agree, relative to the largest."""
     a, b = np.asarray(got, dtype=np.float64), np.asarray(wanted, dtype=np.float64)
     if a.size != b.size:
         return False
     with np.errstate(invalid="ignore"):
-        return bool(np.abs(a.reshape(b.shape) - b).max() <= TOLERANCE * max(float(np.abs(b).max()), 1e-12))
+        return bool(np.abs(a.reshape(b.shape) - b).max() <= tolerance * max(float(np.abs(b).max()), 1e-12))

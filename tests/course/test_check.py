@@ -135,6 +135,18 @@ def test_methods_are_taken_in_every_form(given):
     assert course.check(given(), "compute_distances_two_loops", timing=False).passed
 
 
+@pytest.mark.parametrize("source", [SVM_LOOPS, SOFTMAX_LOOPS])
+def test_float32_is_precise_enough(source):
+    function = made(source)
+    report = course.check(
+        lambda W, X, y, reg: function(W.astype(np.float32), X.astype(np.float32), y, np.float32(reg)),
+        name_of(source),
+        timing=False,
+    )
+    assert report.passed, str(report)
+    assert report.gradient_error > 1e-9
+
+
 def test_an_object_keeps_its_own_rows():
     own = made(TWO_LOOPS)()
     own.train(np.zeros((2, 3)), np.array([0, 1]))
