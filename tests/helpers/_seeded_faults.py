@@ -6,7 +6,7 @@ With words, only faults whose file or tests contain one of them; ``--part 2/5`` 
 ``--check`` only looks for each old text. The compiled modules must be built in place; a fault in compiled code rebuilds the
 modules that are made of its file, in the copy, without optimisation, which takes a third of the time. Two faults are tried
 at a time, each in a copy of its own: 17 minutes for 90 on two busy cores. 87 were caught, and tests were mended for the
-other three (bench/NOTES.md, 'The tests'). The exit status is the number of faults that were not caught.
+other three (bench/TESTS.md). The exit status is the number of faults that were not caught.
 """
 
 import argparse
