@@ -71,7 +71,7 @@ def test_overlapping_classes_gain_most_of_what_the_best_multiple_would(kind):
     ids=str,
 )
 def test_the_chosen_alpha_given_by_hand_trains_the_same_bits(kind, options):
-    X, y = gaussian(500 if "early_stopping" in options else 400)  # without the rows that stop it, still not few
+    X, y = gaussian(500 if "early_stopping" in options else 400, 24)  # without the rows that stop it, still not few
     for seed in (3,) if options else (3, np.random.RandomState(3)):
         auto = kind(random_state=seed, n_jobs=2, **options).fit(X, y)
         again = kind(alpha=auto.alpha_, random_state=3, n_jobs=1, **options).fit(X, y)
@@ -150,7 +150,7 @@ def test_folds_are_stratified_and_of_equal_size():
 
 
 def test_a_class_with_a_single_row_and_extreme_rows_work():
-    X, y = gaussian()
+    X, y = gaussian(120, 24)
     y = np.where(np.arange(len(y)) == 7, 9, y)
     for rows in (X, X * np.float32(1e18), X * np.float32(1e-18), np.zeros_like(X)):
         model = SoftmaxClassifier(random_state=0).fit(rows, y)

@@ -40,7 +40,7 @@ def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small
         assert fitted.n_iter_ < fitted.max_iter  # by what was counted since the best
     whole = outcome_of(fitted)
     breaks, chooses = 0, SOLVERS[name].get("alpha") == "auto"  # which takes far longer than the training
-    for n in (1, 2, 4, 400) if chooses else (1, 2, 3, 4, 6, 9, 14, 25, 50, 100, 200, 400):
+    for n in (1, 4, 400) if chooses else (1, 2, 3, 4, 6, 14, 50, 400):
         path = tmp_path / f"{n}.state"
         with monkeypatch.context() as patch:
             break_after(patch, n)
@@ -51,7 +51,7 @@ def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small
             else:
                 break
         assert outcome_of(model(name, path, resume=True).fit(X, y)) == whole, n
-    assert breaks >= (3 if chooses else 5)
+    assert breaks >= (2 if chooses else 5)
     assert outcome_of(model(name, path, resume=True).fit(X, y)) == whole  # from the state of a training that was done
 
 

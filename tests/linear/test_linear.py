@@ -94,8 +94,7 @@ def digits():
     return train_test_split(X.astype(np.uint8), y, test_size=0.2, random_state=0, stratify=y)
 
 
-@pytest.mark.parametrize("cls", CLASSIFIERS)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("cls", "seed"), zip(CLASSIFIERS, (0, 1), strict=True))
 def test_defaults_are_good_on_digits_and_end_without_a_warning(cls, seed, digits):
     X, X_test, y, y_test = digits
     with warnings.catch_warnings():
@@ -221,7 +220,7 @@ def test_auto_learning_rate_never_diverges(cls, center, scale, fit_intercept, di
         )
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            model.fit(X[:300], y[:300])
+            model.fit(X[:120], y[:120])
         loss = LOSSES["softmax" if cls is SoftmaxClassifier else "hinge"]
         assert model.loss_history_[-1] < loss.at_zero(10)
         assert fit_intercept or (center or not model.intercept_.any())

