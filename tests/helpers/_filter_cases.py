@@ -10,8 +10,8 @@ from fastcls._search.filter import filter as filtering
 from fastcls._search.rows import Rows
 
 METRICS = [name for name, metric in metrics.METRICS.items() if name != "sqeuclidean"]  # whose S is that of l2
-N_ROWS = 2100
-CUTS = (650, 651, 1500)  # chunks, none a whole number of panels, one of a single row
+N_ROWS = 1250
+CUTS = (390, 391, 900)  # chunks, none a whole number of panels, one of a single row
 
 
 def stored(rows, dtype):

@@ -155,7 +155,7 @@ def assert_bounds_hold(levels, some, Q, metric):
                     assert gap(level, x[i], y[j]) * ROUNDED_DOWN - errors <= per_unit * distance, (level.bound, i, j)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches())
 def test_no_level_says_more_than_the_distance(case):
     X, Q, metric = case
@@ -234,7 +234,7 @@ def test_bounds_are_not_idle():
             assert broken > 0, (dtype, metric)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches())
 def test_S_is_as_near_to_the_distance_as_its_margin_says(case):
     """S of a byte row is exact; of floats it is off by d / 8 + 8 roundings, twice a cosine by d / 2 + 48 of 2^-53."""
@@ -302,7 +302,7 @@ def test_a_certified_norm_is_certain_and_near(seed, m, d, kind):
     assert not s_bounds_norm(A, s * (1 - 1e-6))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches(), st.integers(1, 5), st.integers(1, 3), st.booleans())
 def test_no_pair_within_reach_is_dropped(case, k, n_threads, with_groups):
     """Rows in the order from far to near, in chunks, so that each must pass the threshold that the previous ones left."""

@@ -54,7 +54,7 @@ def test_every_width(dtype, metric):
     """Every width with every type and every metric, and about a third of all three together."""
     rng, turn = np.random.default_rng(1), METRICS.index(metric) + NUMPY_TYPES.index(dtype)
     for d in (*range(1 + turn % 3, 37, 3), 47 + turn % 3, 63 + turn % 3, 70):
-        X = cases.stored(cases.low_rank(rng, 700, d), dtype)
+        X = cases.stored(cases.low_rank(rng, 450, d), dtype)
         assert_same_as_brute(Rows(cases.chunks_of(X, (300, 301))), cases.queries_for(rng, X, 12), (9,), metric)
 
 
@@ -104,7 +104,7 @@ def test_clusters_that_one_coarse_level_tells_apart(dtype, metric):
     rng = np.random.default_rng(4)
     for d in (128, 784):
         centers = rng.uniform(-5, 5, size=(40, d))
-        X = cases.stored(centers[rng.integers(40, size=3000)], dtype)
+        X = cases.stored(centers[rng.integers(40, size=1500)], dtype)
         assert_same_as_brute(Rows(cases.chunks_of(X)), cases.queries_for(rng, X, 20), (1, 9), metric)
 
 
@@ -148,7 +148,7 @@ def test_every_isa(isa, metric):
     try:
         simd.use(isa)
         for dtype in NUMPY_TYPES:
-            X = cases.stored(cases.low_rank(rng, 1600, 203), dtype)
+            X = cases.stored(cases.low_rank(rng, 1000, 203), dtype)
             check_all_levels(X, cases.queries_for(rng, X, 15), metric, ks=(9, 100))
     finally:
         simd.use(before)
@@ -193,7 +193,7 @@ def test_chunks_that_come_later(dtype, metric):
 def test_auto_is_brute_force(dtype, metric):
     """Also where its planner changes its mind: of white noise a filter leaves everything."""
     rng = np.random.default_rng(10)
-    for data in (cases.low_rank(rng, 6000, 200), rng.uniform(-5.2, 5.2, (4200, 64))):
+    for data in (cases.low_rank(rng, 4200, 200), rng.uniform(-5.2, 5.2, (4200, 64))):
         X = cases.stored(data, dtype)
         Q, rows = cases.queries_for(rng, X, 80), Rows([X])
         wanted = cases.search(rows, Q, 9, metric, "brute")

@@ -49,16 +49,17 @@ def tied(rng, n, d, dtype):
 )
 def test_ranges_give_the_bytes_of_brute_force(metric, dtype, n_queries, n_threads, cut_into):
     rng = np.random.default_rng(3)
-    X = tied(rng, 2000, 70, dtype)
-    Q = np.concatenate([X[rng.choice(2000, n_queries // 2, replace=False)], tied(rng, n_queries, 70, dtype)])[:n_queries]
-    chunks = cases.chunks_of(X, (1300, 1301))
-    groups = {"query_groups": rng.integers(5, size=n_queries), "row_groups": rng.integers(5, size=2000)}
+    X = tied(rng, 1300, 70, dtype)
+    Q = np.concatenate([X[rng.choice(1300, n_queries // 2, replace=False)], tied(rng, n_queries, 70, dtype)])[:n_queries]
+    chunks = cases.chunks_of(X, (800, 801))
+    levels = cases.every_level(chunks[0], metric)
+    groups = {"query_groups": rng.integers(5, size=n_queries), "row_groups": rng.integers(5, size=1300)}
     for k, of_groups in ((9, {}), (100, groups)):  # 100 neighbours: more than the rows of a range
         wanted = cases.search(Rows(chunks), Q, k, metric, "brute", **of_groups)
         reports = []
         for pairs in PAIRS:
             cut_into(pairs)
-            rows = cases.with_levels(chunks, metric, cases.every_level(chunks[0], metric))
+            rows = cases.with_levels(chunks, metric, levels)
             S, indices, report = cases.search(rows, Q, k, metric, "filter", n_threads, **of_groups)
             assert_same_bytes((S, indices), wanted[:2])
             reports.append(report)

@@ -108,7 +108,7 @@ def test_hostile_rows_in_chunks_are_as_in_one(dtype, metric, algorithm):
             assert_same_bytes(model.kneighbors(X[::7]), whole.fit(X).kneighbors(X[::7]), f"{name}, {d} features")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_any_cut_gives_the_same(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

@@ -177,7 +177,7 @@ def test_a_group_never_sees_itself(metric, n_groups):
         assert_tree_is_brute([X[:700], X[700:]], None, 14, metric, **options)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.data())
 def test_any_small_integers_equal_brute_force(data):
     n, d = data.draw(st.integers(1, 200)), data.draw(st.integers(1, 5))
