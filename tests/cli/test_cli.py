@@ -10,7 +10,7 @@ import pytest
 from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
 
 from fastcls import KNeighborsClassifier
-from fastcls.cli import _run, _table
+from fastcls.cli import _linear, _run, _table
 from fastcls.cli._checks import RunOptions, parse_folds
 from fastcls.cli._outcome import Outcome
 from fastcls.cli.report import _sections
@@ -216,7 +216,9 @@ def test_folds_are_a_number_or_loo(typed, folds):
     assert parse_folds(typed) == folds
 
 
-def test_same_seed_same_results():
+def test_same_seed_same_results(monkeypatch):
+    monkeypatch.setattr(_linear, "MOST_TRIES", 20)
+    monkeypatch.setattr(_linear, "ALPHAS", (1e-1, 1e-3))
     figures = []
     for out in ("one", "two"):
         assert cli("run", "digits", "--limit", "200", "--ks", "1,3", "--seed", "7", "--out", out).exit_code == 0

@@ -58,7 +58,7 @@ def rows_of(folder):
 
 @pytest.mark.usefixtures("quick", "drawn")
 def test_any_limit_gives_a_result_or_one_line_before_training(here):
-    for limit in (*range(1, 12), 14, 20, 40):
+    for limit in (1, 2, 3, 4, 5, 7, 11, 20):
         result = cli("run", "digits", "--limit", limit, "--ks", "1,3", "--out", f"out{limit}")
         if result.exit_code == 2:
             said = result.stderr.splitlines()[-1]

@@ -113,8 +113,12 @@ def test_a_notebook_shows_a_plotted_display() -> None:
     assert shown.plot()._repr_png_().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("hostile", ["$\\frac$", "a$b$c$", "<b>&", "\u202egnp", "\udcff", "\x1b[31m", "名前", "x" * 300])
+HOSTILE = ["$\\frac$", "a$b$c$", "<b>&", "\u202egnp", "\udcff", "\x1b[31m", "名前", "x" * 300]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_any_class_name_can_be_drawn(hostile: str) -> None:
+    """Of two pairs of displays, each name in one: ``test_display_names.py`` draws most names in all of them."""
     from warnings import catch_warnings, simplefilter
 
     data = random_data(3, (4, 4, 3))
@@ -122,12 +126,13 @@ def test_any_class_name_can_be_drawn(hostile: str) -> None:
     truth = data.y_test
     with catch_warnings():
         simplefilter("ignore")  # a font without the glyph
-        for shown in (
-            neighbors(data).plot(),
-            templates(3, 3, class_names=data.class_names).plot(),
-            display.LossHistoryDisplay([1.0], name=hostile).plot(),
-            display.plot_confusion(truth, truth, class_names=data.class_names, title=hostile),
-        ):
+        for draw in (
+            lambda: neighbors(data).plot(),
+            lambda: display.LossHistoryDisplay([1.0], name=hostile).plot(),
+            lambda: templates(3, 3, class_names=data.class_names).plot(),
+            lambda: display.plot_confusion(truth, truth, class_names=data.class_names, title=hostile),
+        )[HOSTILE.index(hostile) % 2 :: 2]:
+            shown = draw()
             shown.figure_.savefig(StringIO(), format="svg")
 
 
