@@ -19,7 +19,7 @@ from _refused import check_refused
 
 from fastcls import datasets
 from fastcls._validation.errors import InputError
-from fastcls.datasets import Dataset
+from fastcls.datasets import Dataset, _archive, _planes
 from fastcls.datasets._pickles import read_pickle
 
 FINE = tuple(f"fine {i}" for i in range(100))
@@ -172,8 +172,10 @@ def test_the_parent_of_an_official_folder_is_accepted(folder: str, tmp_path: Pat
     np.testing.assert_array_equal(datasets.load(tmp_path).X, images.X[:25].reshape(25, -1))
 
 
-def test_records_read_in_chunks_equal_those_read_at_once(tmp_path: Path) -> None:
-    records = np.random.default_rng(0).integers(0, 10, (4_321, 3073), dtype=np.uint8)
+def test_records_read_in_chunks_equal_those_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_planes, "_CHUNK", 20)
+    monkeypatch.setattr(_planes, "_SHARE", 200)
+    records = np.random.default_rng(0).integers(0, 10, (432, 3073), dtype=np.uint8)
     write(tmp_path, {name: records.tobytes() for name in cifar10_binary(Images()) if name.endswith(".bin")})
     data = datasets.load(tmp_path)
     wanted = records[:, 1:].reshape(-1, 3, 1024).transpose(0, 2, 1).reshape(-1, 3072)
@@ -431,22 +433,25 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data_batch_3.bin", "readme.html"])
-def test_a_gzip_bomb_is_refused_before_memory_is_taken(name: str, tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_refused_before_memory_is_taken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cap of 32 MB instead of 256: to compress as much as that takes seconds."""
+    assert _archive.MAX_BYTES == 256 << 20
+    monkeypatch.setattr(_archive, "MAX_BYTES", 32 << 20)
     path = tmp_path / "bomb.tar.gz"
     files = cifar10_binary(Images())
-    size = 260 << 20 if name == "readme.html" else 255 << 20  # over the cap alone, and together with the others
+    size = 33 << 20 if name == "readme.html" else 31 << 20  # over the cap alone, and together with the others
     with gzip.open(path, "wb", compresslevel=1) as out, tarfile.open(fileobj=out, mode="w|") as tar:
         for member, data in [*files.items(), (name if name not in files else "other", None), ("other2", None)]:
             info = tarfile.TarInfo(f"c/{member}")
             info.size = size if data is None else len(data)
             tar.addfile(info, io.BytesIO(data) if data is not None else _Zeros(size))
-    assert path.stat().st_size < 5_000_000
+    assert path.stat().st_size < 1_000_000
     tracemalloc.start()
-    with pytest.raises(InputError, match="more than 268,435,456"):
+    with pytest.raises(InputError, match="more than 33,554,432"):
         datasets.load(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 50_000_000
+    assert peak < 8_000_000
 
 
 class _Zeros(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Models through pickle, joblib and skops are the same models; docs/models.md names the types that skops asks to trust."""
 
+import functools
 import io
 import pickle
 import re
@@ -101,13 +102,18 @@ def held_by(model):
     return [*vars(model).values(), *getattr(getattr(model, "_rows", None), "chunks", [])]
 
 
+@functools.cache
+def of_many_features():
+    return fitted("SoftmaxClassifier", rows(90, 50_000))
+
+
 @WAYS
 def test_memory_maps_become_plain_arrays(tmp_path, way):
     """Of a user's map and of models that were loaded, whatever of them is a map: the file is needed no more."""
     X = rows(150_000, 8)
     np.save(tmp_path / "X.npy", X)
     mapped = fitted("KNeighborsClassifier", np.load(tmp_path / "X.npy", mmap_mode="r"))
-    wide = fitted("SoftmaxClassifier", rows(90, 50_000))
+    wide = of_many_features()
     for name, model, Q in (("knn", mapped, X[:20]), ("softmax", wide, rows(20, 50_000))):
         wanted = model.predict(Q).tolist()
         model.save(tmp_path / name)
