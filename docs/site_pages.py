@@ -14,6 +14,7 @@ import fastcls
 FURTHER = ("linear", "neighbors", "persistence")
 
 GUIDE = {
+    "Learn": ("course",),
     "Use": ("evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
     "Why the answers are exact": ("bounds", "filter"),
 }
