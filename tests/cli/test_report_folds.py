@@ -19,7 +19,9 @@ from fastcls.cli.report import _errors, _lecture
 from fastcls.cli.report._page import render_report
 
 
-def test_the_folds_are_drawn_with_the_accuracy_of_each() -> None:
+def test_the_folds_are_drawn_with_the_accuracy_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("_sections", "_errors"):  # their figures take most of the time
+        monkeypatch.setattr(f"fastcls.cli.report.{module}.draw", lambda plot, description: "")
     outcome = make_outcome(digits(), ("knn",))
     outcome.lecture = True
     text = section(render_report(outcome), "lecture")

@@ -108,8 +108,9 @@ def accuracy_of_the_best_alpha(sweep, X, y, folds):
 
 
 AGAIN = "FASTCLS_BEST_ALPHA" in os.environ
-# Each takes seconds: all of MNIST, and the embeddings, of which each classifier has one other number of rows.
+# Each takes seconds: these are tried with the other classifier, or with another number of rows.
 WHOLE = {
+    ("SoftmaxClassifier", "digits"),
     ("SoftmaxClassifier", "mnist"),
     ("SoftmaxClassifier", "embeddings 500"),
     ("SoftmaxClassifier", "embeddings 5000"),
