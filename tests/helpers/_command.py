@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 import fastcls  # noqa: E402
+from fastcls._scoring import intervals, numbers  # noqa: E402
 from fastcls.cli import _linear, _run  # noqa: E402
 from fastcls.cli._app import app  # noqa: E402
 from fastcls.cli.report import _page  # noqa: E402
@@ -33,8 +34,8 @@ DIGITS = functools.cache(load_digits)  # unpacked and parsed once, not for each 
 def here(tmp_path, monkeypatch):
     """Every test works in its own empty folder, on a screen of 80 columns.
 
-    Half of a small run's time is the estimate of its duration, and a part the gradient check and the report's drawings: the
-    runs in a process of their own have all three as they are.
+    Half of a small run's time is the estimate of its duration, and a part the gradient check, the report's drawings and the
+    resamples of the test rows: the runs in a process of their own have all four as they are.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
@@ -42,6 +43,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn.datasets.load_digits", lambda: copy.deepcopy(DIGITS()))
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
     monkeypatch.setattr(_linear, "CHECK_WORK", 0)
+    monkeypatch.setattr(numbers, "resamples", lambda n_rows, n=50: intervals.resamples(n_rows, min(n, 50)))
     monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(page))
     return tmp_path
 
