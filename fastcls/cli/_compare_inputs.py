@@ -95,6 +95,9 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     source = options.labels or next(iter(labelled))
     rows = {name: dataset.X for name, dataset in read.items()}
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
+    if options.labels is not None:
+        for path in paths.values():
+            _check_order(path, labels, options.labels)
     test, test_labels = _test(options, paths, read)
     classes, codes = _codes(labels, test_labels)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]
@@ -126,6 +129,32 @@ def _read(path: str, *, is_labelled: bool) -> tuple[Dataset, bool]:
 
 def _labels_in(path: str) -> np.ndarray:
     return plain_labels(read_labels(existing_path(path, wanted="a file of labels")), quoted(path))
+
+
+def _check_order(path: str, labels: np.ndarray, source: str) -> None:
+    """Refuse rows in another order than the labels given for them, as far as labels of their own show it.
+
+    Other names of the same classes, and classes of another kind, are no contradiction. Classes of the same sizes, of which one
+    is not always the same of the other, are.
+    """
+    try:
+        dataset = load(path)
+    except InputError:  # no labels, or several columns of them
+        return
+    own = labels_of(dataset, dataset.y)
+    if len(own) != len(labels):
+        return
+    (_, a, a_counts), (_, b, b_counts) = (np.unique(of, return_inverse=True, return_counts=True) for of in (own, labels))
+    if not np.array_equal(np.sort(a_counts), np.sort(b_counts)):
+        return
+    other = np.zeros(len(a_counts), dtype=np.int64)
+    other[a[::-1]] = b[::-1]  # the class of the first row
+    if (other[a] != b).any():
+        row = int(np.argmax(other[a] != b))
+        raise InputError(
+            f"the labels of {quoted(path)} and {quoted(source)} have classes of the same sizes, but differ, first at row {row}: "
+            f"{quoted(own[row])} and {quoted(labels[row])}; give all files the same rows in the same order"
+        )
 
 
 def labels_of(dataset: Dataset, codes: np.ndarray) -> np.ndarray:

@@ -142,6 +142,15 @@ def test_labels_may_come_from_one_of_the_files_and_names_may_be_given(files):
     assert results["class_names"] == ["0", "1", "2"]
 
 
+def test_rows_in_another_order_than_the_labels_given_are_refused(files):
+    head, *lines = Path("bad.csv").read_text().splitlines()
+    Path("turned.csv").write_text("\n".join([head, *sorted(lines)]) + "\n")
+    done = cli("compare", "good.npy", "turned.csv", "--labels", "species.npy", *QUICK)
+    assert done.exit_code == 2
+    assert "'turned.csv' and 'species.npy' have classes of the same sizes, but differ, first at row 1: " in done.stderr
+    assert cli("compare", "good.npy", "bad.csv", "--labels", "species.npy", *QUICK, "--json").exit_code == 0
+
+
 def test_test_rows_of_their_own_files(files):
     X = np.load("good.npy")
     np.save("a.npy", X[:60])
