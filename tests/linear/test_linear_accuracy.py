@@ -65,7 +65,6 @@ SETS = {
     "iris": lambda _: toy(toys.load_iris),
     "made": lambda _: in_folds(*toys.make_classification(1000, 20, n_informative=8, n_classes=4, random_state=0)),
     "embeddings 500": lambda shared_data: embeddings(shared_data, 500),
-    "embeddings 2500": lambda shared_data: embeddings(shared_data, 2500),
     "embeddings 5000": lambda shared_data: embeddings(shared_data, 5000),
     "mnist": mnist,
     "mnist 15000": lambda shared_data: mnist(shared_data, 15_000),
@@ -87,8 +86,6 @@ BEST = {
     ("MulticlassSVM", "made"): 0.7180,
     ("SoftmaxClassifier", "embeddings 500"): 0.5010,
     ("MulticlassSVM", "embeddings 500"): 0.4992,
-    ("SoftmaxClassifier", "embeddings 2500"): 0.6000,
-    ("MulticlassSVM", "embeddings 2500"): 0.5805,
     ("SoftmaxClassifier", "embeddings 5000"): 0.6382,
     ("MulticlassSVM", "embeddings 5000"): 0.5970,
     ("SoftmaxClassifier", "mnist"): 0.9252,
@@ -113,8 +110,6 @@ WHOLE = {
     ("SoftmaxClassifier", "digits"),
     ("SoftmaxClassifier", "mnist"),
     ("SoftmaxClassifier", "embeddings 500"),
-    ("SoftmaxClassifier", "embeddings 5000"),
-    ("MulticlassSVM", "embeddings 2500"),
     ("MulticlassSVM", "embeddings 5000"),
 }
 CASES = [
