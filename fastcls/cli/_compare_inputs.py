@@ -134,8 +134,8 @@ def _labels_in(path: str) -> np.ndarray:
 def _check_order(path: str, labels: np.ndarray, source: str) -> None:
     """Refuse rows in another order than the labels given for them, as far as labels of their own show it.
 
-    Other names of the same classes, and classes of another kind, are no contradiction. Classes of the same sizes, of which one
-    is not always the same of the other, are.
+    Other names of the same classes are no contradiction, nor are classes of other sizes. Classes of the same sizes are, if rows
+    of one class have different ones there.
     """
     try:
         dataset = load(path)
@@ -152,8 +152,8 @@ def _check_order(path: str, labels: np.ndarray, source: str) -> None:
     if (other[a] != b).any():
         row = int(np.argmax(other[a] != b))
         raise InputError(
-            f"the labels of {quoted(path)} and {quoted(source)} have classes of the same sizes, but differ, first at row {row}: "
-            f"{quoted(own[row])} and {quoted(labels[row])}; give all files the same rows in the same order"
+            f"the labels of {quoted(path)} and {quoted(source)} have classes of the same sizes, but differ, first at row "
+            f"{row}: {quoted(own[row])} and {quoted(labels[row])}; give all files the same rows in the same order"
         )
 
 
