@@ -134,8 +134,8 @@ def _labels_in(path: str) -> np.ndarray:
 def _check_order(path: str, labels: np.ndarray, source: str) -> None:
     """Refuse rows in another order than the labels given for them, as far as labels of their own show it.
 
-    Other names of the same classes are no contradiction, nor are classes of other sizes. Classes of the same sizes are, if rows
-    of one class have different ones there.
+    Other names of the same classes are no contradiction, nor are classes of other sizes. Classes of the same sizes are, if
+    rows of one class have different ones there.
     """
     try:
         dataset = load(path)
