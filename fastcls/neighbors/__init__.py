@@ -3,8 +3,8 @@
 ``_estimators.py`` has `KNeighborsClassifier` and `NearestNeighbors`; ``_base.py`` has what they share, ``_radius.py`` their
 searches by radius, ``_multilabel.py`` the checks of several labels per row; ``_loaded.py`` writes, reads and checks their
 rows in a model's file; ``_functions.py`` has `knn` and `pairwise_distances`; ``_votes.py`` has `predict_from_distances`;
-``_duplicates.py`` has `duplicates`; ``_transformer.py`` has `KNeighborsTransformer`; ``_class_mean.py`` has
-`NearestClassMean`.
+``_duplicates.py`` has `duplicates`; ``_transformer.py`` has `KNeighborsTransformer`;
+``_class_mean.py`` has `NearestClassMean`.
 """
 
 from fastcls.neighbors._class_mean import NearestClassMean
