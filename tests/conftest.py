@@ -102,6 +102,8 @@ LONG = (
     "demo/test_demo_browser.py",
     "datasets/test_datasets_cifar.py",
     "protocols/test_real_data.py",
+    "project/test_lecture_pages.py",
+    "protocols/test_presets_on_real_data.py",
     "cli/test_report.py",
     "project/test_tests.py",
     "cli/test_environment.py",

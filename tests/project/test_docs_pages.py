@@ -27,7 +27,7 @@ def needs(code):
     return drawn + [name for name in OPTIONAL if re.search(rf"^import {name}\b", code, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.build] * (p == "evaluation.md")) for p in PAGES])
 def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shared, missing = {"__name__": "__main__"}, set()

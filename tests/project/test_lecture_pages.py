@@ -41,7 +41,12 @@ def tasks(page):
                ast.Module([node for node in nodes if not isinstance(node, ast.FunctionDef)], []))  # fmt: skip
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def long_ones_marked(pages, names, long):
+    marks = [[pytest.mark.build] if name in long else [] for name in names]
+    return [pytest.param(page, id=name, marks=own) for page, name, own in zip(pages, names, marks, strict=True)]
+
+
+@pytest.mark.parametrize("page", long_ones_marked(PAGES, NAMES, {"row22_random_search"}))
 def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FASTCLS_CIFAR10", raising=False)
