@@ -73,4 +73,4 @@ cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t f
                      void *sums_out) noexcept nogil
 cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil
-cdef void lay_out_tiles(Job *job, uint8_t *scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil
+cdef void lay_out_tiles(Job *job, uint8_t[::1] scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil

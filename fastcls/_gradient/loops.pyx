@@ -295,15 +295,21 @@ cdef Py_ssize_t tiles_at_once(Job *job, Py_ssize_t tile_bytes) noexcept nogil:
     return job.n_threads if job.is_packed and job.n_threads <= MOST_TILES and tile_bytes <= MOST_TILE_BYTES else 1
 
 
-cdef void lay_out_tiles(Job *job, uint8_t *scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil:
-    """One job for each tile of a round, for one thread, with its own part of the scratch."""
+cdef void lay_out_tiles(Job *job, uint8_t[::1] scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil:
+    """One job for each tile of a round, for one thread, with its own part of the scratch.
+
+    The scratch may have been made for more threads, which share one tile: if it is too small for a round, so do these.
+    """
     cdef Py_ssize_t t, size, of_tile
-    lay_out(job, scratch, &size)
+    cdef uint8_t *at = aligned(scratch)
+    lay_out(job, at, &size)
     n_tiles_out[0] = tiles_at_once(job, size)
+    if n_tiles_out[0] * rounded(size) > scratch.shape[0]:
+        n_tiles_out[0] = 1
     for t in range(n_tiles_out[0]):
         tiles[t] = job[0]
         tiles[t].n_threads = 1
-        lay_out(&tiles[t], scratch + t * rounded(size), &of_tile)
+        lay_out(&tiles[t], at + t * rounded(size), &of_tile)
 
 
 cdef Py_ssize_t tiles_to_losses(Job *job, Job *tiles, Py_ssize_t n_tiles, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
@@ -413,7 +419,7 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     job.loss = loss_function(loss)
     job.loss_code = loss
     job.options = &options[0] if options.shape[0] > 0 else NULL
-    lay_out_tiles(&job, aligned(scratch), tiles, &n_tiles)
+    lay_out_tiles(&job, scratch, tiles, &n_tiles)
     with nogil:
         while start < n:
             n_done = tiles_to_losses(&job, tiles, n_tiles, start, n)

@@ -4,7 +4,7 @@ from cython.parallel cimport prange
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from fastcls._gradient.loops cimport MOST_TILES, Job, aligned, job_of, lay_out_tiles, tile_to_losses
+from fastcls._gradient.loops cimport MOST_TILES, Job, job_of, lay_out_tiles, tile_to_losses
 from fastcls._simd.isas cimport LinearKernels, linear_kernels
 
 from fastcls._gradient.loops import scratch_size
@@ -79,7 +79,7 @@ def answers(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, const
         raise ValueError("arrays of other shapes")
     job.W = &W[0, 0]
     job.b = &b[0]
-    lay_out_tiles(&job, aligned(scratch), tiles, &n_tiles)
+    lay_out_tiles(&job, scratch, tiles, &n_tiles)
     with nogil:
         while start < n:
             # A whole round: each tile is the work of one thread, scores and answers. Else all threads work on the next tile.

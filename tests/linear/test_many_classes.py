@@ -143,6 +143,25 @@ def test_rounds_of_tiles_give_the_bytes_of_one_tile_after_the_other(loss, kind):
     assert len(found) == 1
 
 
+def test_a_scratch_for_more_threads_than_there_are_tiles_is_not_left():
+    """A hundred threads share one tile; a call that is limited to four of them must not lay out four tiles in it."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2100, 20)).astype(np.float32), rng.integers(0, 40, 2100)
+    problem = LinearProblem(X, y, "softmax", n_classes=40, n_jobs=1)
+    W = rng.normal(size=(40, 20))
+    weights, b = problem.packed([W])
+    kind, real = _kernels.TYPES["float32"], loops.REALS["float32"]
+    size = loops.scratch_size(20, kind, real, 1, 40, 100)
+    assert size < loops.scratch_size(20, kind, real, 1, 40, 4)
+    memory = np.full(4 * size, 77, dtype=np.uint8)
+    totals, gradient, b_gradient = np.zeros(1), np.zeros(weights.shape), np.zeros(40)
+    none = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 1))
+    given = X.view(np.uint8), kind, none[0], 0, 2100, problem.y, none[1], weights.view(np.uint8), real, b, 1
+    loops.loss_gradient(*given, problem.loss.code, none[1], none[2], totals, gradient, b_gradient, memory[:size], 4)
+    assert (memory[size:] == 77).all()
+    assert totals[0] / 2100 == pytest.approx(problem.value(W), rel=1e-6)
+
+
 def test_scratch_does_not_grow_with_rows():
     one, W = made("softmax", 1000, n=5000, d=16)  # scores of all rows would take 20 MB as float32
     one.value_and_gradient(W)
