@@ -43,7 +43,7 @@ cdef enum:
     MANY_WEIGHTS = 1 << 20      # bytes of weights that do not stay in the second level from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
-    MOST_TILE_BYTES = 8 << 20   # of scratch, for the same: a tile of 2,000 classes and 768 features
+    MOST_TILE_BYTES = 8 << 20   # of scratch for a tile of one thread: 2,000 classes and 768 features
     SERIAL_WORK = 200000        # multiply-adds (5 us), below which waking threads costs more than it saves
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
@@ -344,9 +344,10 @@ cdef void add_losses(Job *tile, int n_threads, Py_ssize_t start, Py_ssize_t n_ro
 
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns, int n_threads):
-    """Bytes of scratch that a call needs for any number of rows: a few MB, of many classes for each thread.
+    """Bytes of scratch that a call needs for any number of rows.
 
-    With 10,000 classes: 25 MB and 0.6 MB a thread.
+    A few MB; with 32 classes or more at most 8 MB for each thread. Threads share one tile if it is larger: with 10,000
+    classes 25 MB, and 0.6 MB a thread.
     """
     cdef Job job
     cdef Py_ssize_t size

@@ -241,6 +241,9 @@ def _test(
     where = dict(zip(paths, options.test, strict=True)) if options.test else paths
     source = options.test_labels or next(iter(labelled))
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")
+    if options.test_labels is not None:
+        for path in options.test or ():
+            _check_order(path, labels, options.test_labels)
     return test, labels
 
 

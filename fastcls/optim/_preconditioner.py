@@ -25,27 +25,27 @@ from fastcls._sampling.evenly import evenly_spaced
 #: rows of the sample, and directions
 N_ROWS, N_DIRECTIONS = 1000, 64
 _EXTRA = 8  # more columns than directions make the last directions precise
-#: the largest ratio of two lengths. With its square, rounding in float32 of the remembered vectors still has three digits.
-_MOST = 100.0
+#: the largest ratio of two lengths. Products of vectors remembered in float32, over its square, have three digits.
+_LARGEST_RATIO = 100.0
 #: no curvature is divided by a smaller one: the first step would overflow
-_LEAST = 1e-300
+_SMALLEST_CURVATURE = 1e-300
 #: of the sample, at once; 8 MB of float32
 _VALUES_AT_ONCE = 1 << 21
 
 
 class Preconditioner:
-    """P = I + U diag(squares - 1) U^T, the matrix in place of the identity with which L-BFGS begins each direction.
+    """The matrix P = I + U diag(squares - 1) U^T. L-BFGS without a preconditioner has the identity in its place.
 
     Parameters
     ----------
     basis : float64 array (n_columns, n_directions)
         U, orthonormal columns; n_columns is that of W.
     squares : float64 array (n_directions,)
-        Between 0 and 1.
+        The squared lengths, under P, of unit steps along U: above 0 and at most 1.
     n_classes : int
         Rows of W.
     first_step : float
-        Of the first direction, -P times the gradient.
+        How many times -P gradient the line search tries first.
     """
 
     def __init__(self, basis: np.ndarray, squares: np.ndarray, n_classes: int, first_step: float) -> None:
@@ -54,7 +54,7 @@ class Preconditioner:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of coordinates: (n_classes, n_directions)."""
+        """The shape of coordinates, (n_classes, n_directions)."""
         return self.n_classes, self.basis.shape[1]
 
     def coordinates(self, flat: np.ndarray) -> np.ndarray:
@@ -76,9 +76,9 @@ class Preconditioner:
 def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     """From an evenly spaced sample of the problem's rows.
 
-    None if the directions are alike, if squares of the rows overflow, and if the loss has flat parts: the squared hinge is
-    flat for rows beyond the margin. Near its minimum only a few rows are not, so the directions of all
-    rows say little: on digits it took up to half more evaluations with them than without.
+    None if the variances are equal, if squares of the rows overflow, or if the loss has flat parts. The squared hinge is flat
+    for rows beyond the margin, near its minimum for nearly all of them. So the directions of all rows say little: on digits
+    it took up to half more evaluations with them than without.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     basis, variances = found
     # the curvature of softmax at W = 0 is 1 / n_classes of the variance; less later, which changes little
     curvatures = variances / problem.n_classes + 2.0 * problem.l2
-    least = max(curvatures[-1], curvatures[0] / _MOST**2)
-    if not _LEAST < least < curvatures[0]:
+    least = max(curvatures[-1], curvatures[0] / _LARGEST_RATIO**2)
+    if not _SMALLEST_CURVATURE < least < curvatures[0]:
         return None
     # Half of the way to the minimum: a longer first step overshoots along smaller directions more often than it gains.
     return Preconditioner(basis, least / np.maximum(curvatures, least), problem.n_classes, float(0.5 / least))

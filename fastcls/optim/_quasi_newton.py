@@ -95,7 +95,7 @@ class Memory:
             self.pairs.pop()
 
     def _corrections(self, new: list[int], known: np.ndarray) -> np.ndarray:
-        """What P adds to the products of `new` and `known`: only those without a step have a P in them."""
+        """What P adds to the products of `new` and `known`: nothing where one of the two is a step."""
         added = np.zeros((len(new), len(known)))
         if self.preconditioner is not None:
             rows, columns = np.array(new) >= N_PAIRS, known >= N_PAIRS

@@ -148,7 +148,12 @@ def test_rows_in_another_order_than_the_labels_given_are_refused(files):
     done = cli("compare", "good.npy", "turned.csv", "--labels", "species.npy", *QUICK)
     assert done.exit_code == 2
     assert "'turned.csv' and 'species.npy' have classes of the same sizes, but differ, first at row 1: " in done.stderr
-    assert cli("compare", "good.npy", "bad.csv", "--labels", "species.npy", *QUICK, "--json").exit_code == 0
+    words = ("compare", "good.npy", "bad.csv", "--labels", "species.npy", *QUICK, "--json")
+    assert cli(*words).exit_code == 0
+    tested = cli(*words, "--test", "good.npy,turned.csv", "--test-labels", "species.npy")
+    assert tested.exit_code == 2
+    assert "'turned.csv' and 'species.npy' have classes of the same sizes, but differ, first at row 1: " in tested.stderr
+    assert cli(*words, "--test", "good.npy,bad.csv", "--test-labels", "species.npy").exit_code == 0
 
 
 def test_test_rows_of_their_own_files(files):
