@@ -77,8 +77,8 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     """From an evenly spaced sample of the problem's rows.
 
     None if the variances are equal, if squares of the rows overflow, or if the loss has flat parts. The squared hinge is
-    flat for rows beyond the margin, near its minimum for nearly all of them. So the directions of all rows say little: on digits
-    it took up to half more evaluations with them than without.
+    flat for rows beyond the margin, near its minimum for nearly all of them. So the directions of all rows say little: on
+    digits it took up to half more evaluations with them than without.
 
     Parameters
     ----------
