@@ -278,3 +278,57 @@ def softmax_rows(double[:, ::1] scores, int n_threads):
     for i in prange(scores.shape[0], nogil=True, schedule="static", num_threads=n_threads,
                     use_threads_if=scores.shape[0] * n > SERIAL_WORK):
         softmax_of(&scores[i, 0], n, exponentials)
+
+
+cdef void slope_and_curvature(const float *scores, const float *along, Py_ssize_t n, int64_t label, double t, double *values,
+                              exponentials_fn exponentials, double *out) noexcept nogil:
+    """Derivatives, at t, of the softmax loss of the scores + t along: the mean of `along` less its entry of the label, and its
+    variance, under the probabilities. `values` is scratch of n numbers."""
+    cdef double top, total, mean, less
+    cdef double sums[4]
+    cdef Py_ssize_t k, i
+    if <uint64_t> label >= <uint64_t> n:
+        out[0] = out[1] = NAN
+        return
+    for k in range(n):
+        values[k] = <double> scores[k] + t * <double> along[k]
+    top = values[0]
+    for k in range(1, n):
+        if values[k] > top:
+            top = values[k]
+    total = exponentials(values, n, top)
+    for i in range(4):
+        sums[i] = 0.0
+    for k in range(n // 4):
+        for i in range(4):
+            sums[i] += values[4 * k + i] * <double> along[4 * k + i]
+    for k in range(n // 4 * 4, n):
+        sums[0] += values[k] * <double> along[k]
+    mean = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / total
+    for i in range(4):
+        sums[i] = 0.0
+    for k in range(n // 4):
+        for i in range(4):
+            less = <double> along[4 * k + i] - mean
+            sums[i] += values[4 * k + i] * less * less
+    for k in range(n // 4 * 4, n):
+        less = <double> along[k] - mean
+        sums[0] += values[k] * less * less
+    out[0] = mean - <double> along[label]
+    out[1] = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / total
+
+
+def softmax_along(const float[:, ::1] scores, const float[:, ::1] along, const int64_t[::1] y, double t,
+                  double[:, ::1] scratch, double[:, ::1] out, int n_threads):
+    """First and second derivative, at t, of the softmax loss of each row's scores + t along, into out (n, 2).
+
+    scores and along are (n, n_classes), y (n,) class codes, scratch (n_threads, n_classes).
+    """
+    cdef exponentials_fn exponentials = linear_kernels().exponentials
+    cdef Py_ssize_t i, n = scores.shape[1]
+    if (along.shape[0] != scores.shape[0] or along.shape[1] != n or y.shape[0] != scores.shape[0] or n == 0
+            or out.shape[0] != scores.shape[0] or out.shape[1] != 2 or scratch.shape[0] < n_threads or scratch.shape[1] != n):
+        raise ValueError("arrays of other shapes")
+    for i in prange(scores.shape[0], nogil=True, schedule="static", num_threads=n_threads,
+                    use_threads_if=scores.shape[0] * n > SERIAL_WORK):
+        slope_and_curvature(&scores[i, 0], &along[i, 0], n, y[i], t, &scratch[threadid(), 0], exponentials, &out[i, 0])

@@ -22,6 +22,7 @@ from ._checkpoint import Checkpoint, State, checked, identity, through_interrupt
 from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_on_scale
 from ._preconditioner import N_DIRECTIONS, N_ROWS, Preconditioner, preconditioner_of
 from ._quasi_newton import Found, dot, minimize
+from ._trial_step import N_TRIAL_ROWS, TrialStep, trial_step_of
 
 logger = logging.getLogger("fastcls")
 
@@ -154,6 +155,7 @@ class LBFGS:
                     "max_iter": self.max_iter,
                     "tol": self.tol,
                     "preconditioner": [N_ROWS, N_DIRECTIONS],
+                    "trial_rows": N_TRIAL_ROWS,
                     **identity(problem, W, validation, None),
                 },
                 problem.shape,
@@ -181,18 +183,26 @@ class LBFGS:
     def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Found:
         """The arithmetic of the problem may have changed to float64."""
         with threads.one_blas_thread():  # here, because to set a limit takes as long as an evaluation of a small problem
-            return self._minimize_in_steps(problem, W, monitor, log, preconditioner_of(problem))
+            return self._minimize_in_steps(problem, W, monitor, log, preconditioner_of(problem), trial_step_of(problem))
 
     def _minimize_in_steps(
-        self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, preconditioner: Preconditioner | None
+        self,
+        problem: LinearProblem,
+        W: np.ndarray,
+        monitor: Monitor,
+        log: _Log,
+        preconditioner: Preconditioner | None,
+        trial: TrialStep | None,
     ) -> Found:
-        found = self._descend(problem, W, monitor, log, preconditioner)
+        found = self._descend(problem, W, monitor, log, preconditioner, trial)
         if self._is_stuck(found) and problem.arithmetic == "float32":
             logger.info("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))
             problem.arithmetic = "float64"
-            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner)
+            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner, trial)
         if self._is_stuck(found):
-            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner, by_differences=True)
+            found = self._descend(
+                problem, found.x.reshape(problem.shape), monitor, log, preconditioner, trial, by_differences=True
+            )
         log.end()
         return found
 
@@ -207,6 +217,7 @@ class LBFGS:
         monitor: Monitor,
         log: _Log,
         preconditioner: Preconditioner | None,
+        trial: TrialStep | None,
         by_differences: bool = False,
     ) -> Found:
         last: list[np.ndarray] = [W]
@@ -234,6 +245,6 @@ class LBFGS:
 
         left = max(1, self.max_iter - len(monitor.losses))
         try:
-            return minimize(value_and_gradient, W.ravel(), left, self.tol, note, problem.n_threads, preconditioner)
+            return minimize(value_and_gradient, W.ravel(), left, self.tol, note, problem.n_threads, preconditioner, trial)
         except _Stop:
             return Found(last[0].ravel().copy(), math.nan, np.zeros(0), "callback")

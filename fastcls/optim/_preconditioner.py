@@ -104,10 +104,10 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     return Preconditioner(basis, least / np.maximum(curvatures, least), problem.n_classes, float(0.5 / least))
 
 
-def sampled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
+def sampled(problem: LinearProblem, at_most: int) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers in X of evenly spaced rows, (n,), and their weights, float64 (n,), divided by the largest."""
     numbers, n = problem.row_numbers(None)
-    chosen = evenly_spaced(n, N_ROWS)
+    chosen = evenly_spaced(n, at_most)
     taken = numbers[chosen] if len(numbers) else chosen
     if not len(problem.weights):
         return taken, np.ones(len(taken))
@@ -122,7 +122,7 @@ def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]
     rest of L-BFGS.
     """
     n_columns = problem.shape[1]
-    numbers, weights = sampled(problem)
+    numbers, weights = sampled(problem, N_ROWS)
     roots, step = np.sqrt(weights).astype(problem.arithmetic), max(1, _VALUES_AT_ONCE // n_columns)
 
     def products(Q: np.ndarray, over: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:

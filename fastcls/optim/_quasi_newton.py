@@ -21,6 +21,7 @@ import numpy as np
 from fastcls._gradient.pair_loops import PADDED_TO, combine, dots, n_chunks
 
 from ._preconditioner import Preconditioner
+from ._trial_step import TrialStep
 
 #: steps that shape a direction; scikit-learn's and SciPy's L-BFGS remember ten, too
 N_PAIRS = 10
@@ -135,6 +136,7 @@ def minimize(
     callback: Callable[[np.ndarray, float, np.ndarray], None],
     n_threads: int,
     preconditioner: Preconditioner | None = None,
+    trial: TrialStep | None = None,
 ) -> Found:
     """Descend until no entry of the gradient is above `tol`, or for `max_iter` steps.
 
@@ -149,6 +151,8 @@ def minimize(
         Called with x, its value and its gradient after each step; it may keep them only until it returns.
     n_threads : int
     preconditioner : Preconditioner, optional
+    trial : TrialStep, optional
+        Says which step the line search tries first.
 
     Returns
     -------
@@ -158,6 +162,8 @@ def minimize(
     value, gradient = function(x)
     memory, direction = Memory(len(x), n_threads, preconditioner), np.empty(len(x))
     memory.add(None, None, gradient)
+    if trial is not None:
+        trial.begin(x)
     for _ in range(max_iter):
         if float(np.abs(gradient).max()) <= tol:
             return Found(x, value, gradient, "tol")
@@ -167,12 +173,17 @@ def minimize(
             slope, length = dot(gradient, direction), math.sqrt(dot(direction, direction))
             if slope < 0.0 and math.isfinite(length):
                 first = preconditioner.first_step if preconditioner else min(1.0, 1.0 / length)
-                reached = _search(function, x, direction, value, slope, 1.0 if memory.pairs else first)
+                usual = 1.0 if memory.pairs else first
+                t = usual if trial is None else trial.step(direction, slope, usual)
+                # Never beyond the first step of a preconditioner: it is half of the way for a reason.
+                reached = _search(function, x, direction, value, slope, t if memory.pairs else min(t, first))
             if reached is None and not memory.pairs:
                 return Found(x, value, gradient, "stuck")
             if reached is None:
                 memory.forget()
-        at, value, slopes = reached
+        t, at, value, slopes = reached
+        if trial is not None:
+            trial.moved(t)
         np.subtract(slopes, gradient, out=direction)
         memory.add(np.subtract(at, x, out=x), direction, slopes)
         x, gradient = at, slopes
@@ -188,8 +199,8 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
 def _search(
     function: Function, x: np.ndarray, direction: np.ndarray, value: float, slope: float, t: float
-) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """A point x + t direction that meets the strong Wolfe conditions, with its value and gradient; None if there is none.
+) -> tuple[float, np.ndarray, float, np.ndarray] | None:
+    """t and a point x + t direction that meets the strong Wolfe conditions, its value and gradient; None if there is none.
 
     `low` is the best point so far: between it and `high`, or beyond it without `high`, there is such a point. Where rounding
     hides it, None is right, too: to accept `low` there leads to endless small steps that gain nothing.
@@ -203,7 +214,7 @@ def _search(
         if v > value + _FALL * t * slope or (v >= low[1] and low[0] > 0.0):
             high = (t, v, s)
         elif abs(s) <= -_FLATTER * slope:
-            return at, v, gradient
+            return t, at, v, gradient
         else:
             if s * ((high[0] if high else math.inf) - low[0]) >= 0.0:
                 high = low
