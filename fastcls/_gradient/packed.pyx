@@ -282,9 +282,11 @@ def softmax_rows(double[:, ::1] scores, int n_threads):
 
 cdef void slope_and_curvature(const float *scores, const float *along, Py_ssize_t n, int64_t label, double t, double *values,
                               exponentials_fn exponentials, double *out) noexcept nogil:
-    """Derivatives, at t, of the softmax loss of the scores + t along: the mean of `along` less its entry of the label, and its
-    variance, under the probabilities. `values` is scratch of n numbers."""
-    cdef double top, total, mean, less
+    """Derivatives, at t, of the softmax loss of the scores + t along; `values` is scratch of n numbers.
+
+    They are the mean of `along` under the probabilities, less its entry of the label, and its variance.
+    """
+    cdef double top, total, mean, from_mean
     cdef double sums[4]
     cdef Py_ssize_t k, i
     if <uint64_t> label >= <uint64_t> n:
@@ -309,11 +311,11 @@ cdef void slope_and_curvature(const float *scores, const float *along, Py_ssize_
         sums[i] = 0.0
     for k in range(n // 4):
         for i in range(4):
-            less = <double> along[4 * k + i] - mean
-            sums[i] += values[4 * k + i] * less * less
+            from_mean = <double> along[4 * k + i] - mean
+            sums[i] += values[4 * k + i] * from_mean * from_mean
     for k in range(n // 4 * 4, n):
-        less = <double> along[k] - mean
-        sums[0] += values[k] * less * less
+        from_mean = <double> along[k] - mean
+        sums[0] += values[k] * from_mean * from_mean
     out[0] = mean - <double> along[label]
     out[1] = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / total
 
@@ -326,8 +328,9 @@ def softmax_along(const float[:, ::1] scores, const float[:, ::1] along, const i
     """
     cdef exponentials_fn exponentials = linear_kernels().exponentials
     cdef Py_ssize_t i, n = scores.shape[1]
-    if (along.shape[0] != scores.shape[0] or along.shape[1] != n or y.shape[0] != scores.shape[0] or n == 0
-            or out.shape[0] != scores.shape[0] or out.shape[1] != 2 or scratch.shape[0] < n_threads or scratch.shape[1] != n):
+    if (n == 0 or along.shape[0] != scores.shape[0] or along.shape[1] != n or y.shape[0] != scores.shape[0]
+            or out.shape[0] != scores.shape[0] or out.shape[1] != 2
+            or scratch.shape[0] < n_threads or scratch.shape[1] != n):
         raise ValueError("arrays of other shapes")
     for i in prange(scores.shape[0], nogil=True, schedule="static", num_threads=n_threads,
                     use_threads_if=scores.shape[0] * n > SERIAL_WORK):

@@ -3,7 +3,8 @@
 ======================  ====================================================================================
 `SGD`                   minibatches, momentum or Nesterov, learning-rate schedules  (``_descent.py``)
 `GradientDescent`       the same with all rows in every step
-`LBFGS`                 quasi-Newton, on the fused gradient   (``_lbfgs.py``, ``_quasi_newton.py``, ``_preconditioner.py``, ``_trial_step.py``)
+`LBFGS`                 quasi-Newton, on the fused gradient  (``_lbfgs.py``, ``_quasi_newton.py``,
+                        ``_preconditioner.py``, ``_trial_step.py``)
 `RandomSearch`          the best of many random W, the lecture's first idea         (``_random.py``)
 `RandomLocalSearch`     random steps, kept if the loss falls: its second idea
 `take_steps`            a number of SGD steps, on batches drawn with replacement or given  (``_steps.py``)

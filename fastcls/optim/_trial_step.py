@@ -1,9 +1,9 @@
 """The first step that a line search tries, from a sample of the rows.
 
 L-BFGS tries a step of 1. While it knows little of the curvature, this step is too long or too short: then a second
-evaluation of all rows is needed, or an iteration gains less than it could. Along a direction, the scores of a row are a line. So
-the loss of a few hundred rows is known for every step after one product of these rows with the direction, and where it is least
-is a good step for all rows. It is only tried: the line search still decides on all rows.
+evaluation of all rows is needed, or an iteration gains less than it could. Along a direction, the scores of a row are a
+line. So the loss of a few hundred rows is known for every step after one product of these rows with the direction, and
+where it is least is a good step for all rows. It is only tried: the line search still decides on all rows.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def test_derivatives_along_a_line_are_those_of_the_loss(n_classes, t):
 def test_a_label_that_is_no_class_has_no_derivatives_and_other_shapes_are_refused():
     scores, out = np.zeros((2, 3), "f4"), np.zeros((2, 2))
     softmax_along(scores, scores, np.array([0, 3]), 1.0, np.empty((1, 3)), out, 1)
-    assert np.isfinite(out[0]).all() and np.isnan(out[1]).all()
+    assert np.isfinite(out[0]).all()
+    assert np.isnan(out[1]).all()
     for scratch, to in ((np.empty((0, 3)), out), (np.empty((1, 2)), out), (np.empty((1, 3)), out[:1])):
         with pytest.raises(ValueError, match="other shapes"):
             softmax_along(scores, scores, np.array([0, 0]), 1.0, scratch, to, 1)
