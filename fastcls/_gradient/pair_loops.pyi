@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 __test__: dict[str, str]
 PADDED_TO: int
 
+def store(values: NDArray[np.float64], out: NDArray[np.float32], n_threads: int) -> float: ...
 def n_chunks(n: int) -> int: ...
 def dots(
     rows: NDArray[np.float32],

@@ -1,4 +1,4 @@
-"""Dot products and sums of the vectors that L-BFGS remembers.
+"""What L-BFGS does with long vectors: it remembers them in float32, and takes dot products and sums of these.
 
 Vectors are float32 rows of one matrix, whose length is a multiple of BLOCK; the rest is filled with zeros. A dot product is
 summed in float32 over a block, in LANES running sums, then in float64 block after block: so the bytes do not depend on the
@@ -7,7 +7,10 @@ number of threads.
 
 from cython.parallel cimport prange
 
+from libc.math cimport fabs
 from libc.stdint cimport int64_t
+
+import numpy as np
 
 cdef enum:
     LANES = 16
@@ -16,6 +19,45 @@ cdef enum:
     SERIAL_WORK = 200000        # as in loops.pyx
 
 PADDED_TO = BLOCK
+
+
+cdef double largest_of_chunk(const double *values, Py_ssize_t n) noexcept nogil:
+    """The largest magnitude; NaN counts as none."""
+    cdef double largest[LANES]
+    cdef Py_ssize_t i, j
+    for j in range(LANES):
+        largest[j] = 0.0
+    for i in range(n // LANES):
+        for j in range(LANES):
+            largest[j] = fabs(values[i * LANES + j]) if fabs(values[i * LANES + j]) > largest[j] else largest[j]
+    for i in range(n // LANES * LANES, n):
+        largest[0] = fabs(values[i]) if fabs(values[i]) > largest[0] else largest[0]
+    for j in range(1, LANES):
+        largest[0] = largest[j] if largest[j] > largest[0] else largest[0]
+    return largest[0]
+
+
+cdef void store_chunk(const double *values, Py_ssize_t n, double divisor, float *out) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <float> (values[i] / divisor)
+
+
+def store(const double[::1] values, float[::1] out, int n_threads):
+    """out = values / their largest magnitude, for as many values as there are. Returns that magnitude."""
+    cdef Py_ssize_t i, n = values.shape[0], chunks = (n + CHUNK - 1) // CHUNK
+    cdef double divisor, total = 0.0
+    cdef double[::1] largest = np.empty(chunks)
+    if n > out.shape[0]:
+        raise ValueError("arrays of other shapes")
+    for i in prange(chunks, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n > SERIAL_WORK):
+        largest[i] = largest_of_chunk(&values[i * CHUNK], min(<Py_ssize_t> CHUNK, n - i * CHUNK))
+    for i in range(chunks):
+        total = largest[i] if largest[i] > total else total
+    divisor = total if total != 0.0 else 1.0
+    for i in prange(chunks, nogil=True, schedule="static", num_threads=n_threads, use_threads_if=n > SERIAL_WORK):
+        store_chunk(&values[i * CHUNK], min(<Py_ssize_t> CHUNK, n - i * CHUNK), divisor, &out[i * CHUNK])
+    return total
 
 
 cdef double dot(const float *a, const float *b, Py_ssize_t n) noexcept nogil:

@@ -164,5 +164,10 @@ class WeightSpace:
         """
         inner = self.penalized(checks.check_weights(W, self.shape, self.fit_intercept))
         with np.errstate(under="ignore"):  # the caller may have set it to raise
-            value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
-            return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
+            value = 0.0
+            for part in self._class_blocks():
+                if self.l2:
+                    value += self.l2 * float(np.sum(np.square(inner[part])))
+                if self.l1:
+                    value += self.l1 * float(np.abs(inner[part]).sum())
+            return value

@@ -146,7 +146,7 @@ class LBFGS:
                 f"L-BFGS cannot minimise loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
                 "loss without kinks, and l2 or no penalty; use SGD or GradientDescent"
             )
-        problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
+        problem, W = problem.counted().keeping_arrays(), check_weights(W, problem.shape, problem.fit_intercept)
         log = _Log(self.checkpoint)
         if self.checkpoint is not None:
             log.begin(
@@ -161,12 +161,8 @@ class LBFGS:
                 problem.shape,
             )
         monitor = Monitor(self.max_iter, None, self.callbacks, validation)
-        kept = problem.arithmetic
-        try:
-            with through_interrupts(self.checkpoint):
-                found = self._minimize(problem, W, monitor, log)
-        finally:
-            problem.arithmetic = kept
+        with through_interrupts(self.checkpoint):
+            found = self._minimize(problem, W, monitor, log)
         # If no W is better by differences either, and the gradient is small, this is the optimum.
         slope = math.inf if monitor.stopped_by != "max_iter" else float(np.abs(found.gradient).max())
         converged = slope <= self.tol or (self._is_stuck(found) and slope <= max(self.tol, 1e-6))
@@ -181,7 +177,7 @@ class LBFGS:
         )
 
     def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Found:
-        """The arithmetic of the problem may have changed to float64."""
+        """The arithmetic of the problem, a copy, may have changed to float64."""
         with threads.one_blas_thread():  # here, because to set a limit takes as long as an evaluation of a small problem
             return self._minimize_in_steps(problem, W, monitor, log, preconditioner_of(problem), trial_step_of(problem))
 
@@ -224,7 +220,7 @@ class LBFGS:
         offset, slope_at_W = 0.0, np.zeros(0)
         if by_differences:
             offset, gradient = log.value_and_gradient(problem, W)
-            slope_at_W = gradient.ravel()
+            slope_at_W = gradient.ravel().copy()
 
         def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = log.value_and_gradient(problem, flat.reshape(problem.shape))

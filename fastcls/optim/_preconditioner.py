@@ -29,6 +29,8 @@ _EXTRA = 8  # more columns than directions make the last directions precise
 _LARGEST_RATIO = 100.0
 #: no curvature is divided by a smaller one: the first step would overflow
 _SMALLEST_CURVATURE = 1e-300
+#: rows of a W in one product, so that what it needs besides is small
+CLASSES_AT_ONCE = 256
 #: of the sample, at once; 8 MB of float32
 _VALUES_AT_ONCE = 1 << 21
 
@@ -49,7 +51,7 @@ class Preconditioner:
     """
 
     def __init__(self, basis: np.ndarray, squares: np.ndarray, n_classes: int, first_step: float) -> None:
-        self.basis, self.less = basis, squares - 1.0
+        self.basis, self.less = basis.astype(np.float32), squares - 1.0
         self.n_classes, self.first_step = n_classes, first_step
 
     @property
@@ -58,7 +60,7 @@ class Preconditioner:
         return self.n_classes, self.basis.shape[1]
 
     def coordinates(self, flat: np.ndarray) -> np.ndarray:
-        """W U, float64 (n_classes, n_directions), for W given as a flat array. The caller limits the BLAS to one thread."""
+        """W U, (n_classes, n_directions), for W given as a flat array, float32. The caller limits the BLAS to one thread."""
         with np.errstate(under="ignore"):
             return flat.reshape(self.n_classes, -1) @ self.basis
 
@@ -69,8 +71,12 @@ class Preconditioner:
 
     def add_to(self, flat: np.ndarray, coordinates: np.ndarray) -> None:
         """Add (P - I) v to a flat array, where v has these coordinates. The caller limits the BLAS to one thread."""
+        W, changes = flat.reshape(self.n_classes, -1), coordinates * self.less
+        size = float(np.abs(changes).max()) or 1.0  # float32 could overflow
         with np.errstate(under="ignore"):
-            flat.reshape(self.n_classes, -1)[...] += (coordinates * self.less) @ self.basis.T
+            for start in range(0, self.n_classes, CLASSES_AT_ONCE):
+                some = slice(start, start + CLASSES_AT_ONCE)
+                W[some] += np.multiply((changes[some] / size).astype(np.float32) @ self.basis.T, size, dtype=np.float64)
 
 
 def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:

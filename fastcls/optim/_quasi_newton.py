@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastcls._gradient.pair_loops import PADDED_TO, combine, dots, n_chunks
+from fastcls._gradient.pair_loops import PADDED_TO, combine, dots, n_chunks, store
 
 from ._preconditioner import Preconditioner
 from ._trial_step import TrialStep
@@ -67,11 +67,11 @@ class Memory:
         self.pairs: list[int] = []  # slots of the pairs, the oldest first
 
     def _put(self, row: int, vector: np.ndarray) -> None:
-        self.scales[row] = max(float(vector.max()), -float(vector.min()))
-        with np.errstate(under="ignore"):
-            np.divide(vector, self.scales[row] or 1.0, out=self.rows[row, : self.n], casting="same_kind")
+        self.scales[row] = store(vector, self.rows[row], self.n_threads)
         if self.preconditioner is not None and row >= N_PAIRS:
-            self.coordinates[row - N_PAIRS] = self.preconditioner.coordinates(vector)
+            np.multiply(
+                self.preconditioner.coordinates(self.rows[row, : self.n]), self.scales[row], out=self.coordinates[row - N_PAIRS]
+            )
 
     def add(self, step: np.ndarray | None, change: np.ndarray | None, gradient: np.ndarray) -> None:
         """Remember a step, how it changed the gradient, and the new gradient; without a step, only the gradient."""
@@ -143,7 +143,7 @@ def minimize(
     Parameters
     ----------
     function : callable
-        Value and gradient at x.
+        Value and gradient at x, an array that is overwritten later. It may return one array again and again.
     start : float64 array (n,)
     max_iter : int
     tol : float
@@ -158,14 +158,14 @@ def minimize(
     -------
     Found
     """
-    x = start.copy()
-    value, gradient = function(x)
-    memory, direction = Memory(len(x), n_threads, preconditioner), np.empty(len(x))
+    x, at, direction = start.copy(), np.empty(len(start)), np.empty(len(start))
+    value, slopes = function(x)
+    gradient, memory = slopes.copy(), Memory(len(x), n_threads, preconditioner)
     memory.add(None, None, gradient)
     if trial is not None:
         trial.begin(x)
     for _ in range(max_iter):
-        if float(np.abs(gradient).max()) <= tol:
+        if largest(gradient) <= tol:
             return Found(x, value, gradient, "tol")
         reached = None
         while reached is None:
@@ -176,20 +176,25 @@ def minimize(
                 usual = 1.0 if memory.pairs else first
                 t = usual if trial is None else trial.step(direction, slope, usual)
                 # Never beyond the first step of a preconditioner: it is half of the way for a reason.
-                reached = _search(function, x, direction, value, slope, t if memory.pairs else min(t, first))
+                reached = _search(function, x, direction, value, slope, t if memory.pairs else min(t, first), at)
             if reached is None and not memory.pairs:
                 return Found(x, value, gradient, "stuck")
             if reached is None:
                 memory.forget()
-        t, at, value, slopes = reached
+        t, value, slopes = reached
         if trial is not None:
             trial.moved(t)
         np.subtract(slopes, gradient, out=direction)
         memory.add(np.subtract(at, x, out=x), direction, slopes)
-        x, gradient = at, slopes
+        x[...], gradient[...] = at, slopes
         callback(x, value, gradient)
-    ended_by = "tol" if float(np.abs(gradient).max()) <= tol else "max_iter"
+    ended_by = "tol" if largest(gradient) <= tol else "max_iter"
     return Found(x, value, gradient, ended_by)
+
+
+def largest(a: np.ndarray) -> float:
+    """The largest magnitude; NaN if there is one. Half the time of ``abs(a).max()``."""
+    return max(float(a.max()), -float(a.min()))
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -198,23 +203,25 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _search(
-    function: Function, x: np.ndarray, direction: np.ndarray, value: float, slope: float, t: float
-) -> tuple[float, np.ndarray, float, np.ndarray] | None:
-    """t and a point x + t direction that meets the strong Wolfe conditions, its value and gradient; None if there is none.
+    function: Function, x: np.ndarray, direction: np.ndarray, value: float, slope: float, t: float, at: np.ndarray
+) -> tuple[float, float, np.ndarray] | None:
+    """A t that meets the strong Wolfe conditions, with value and gradient there; None if there is none.
+
+    The point x + t direction is left in `at`.
 
     `low` is the best point so far: between it and `high`, or beyond it without `high`, there is such a point. Where rounding
     hides it, None is right, too: to accept `low` there leads to endless small steps that gain nothing.
     """
     low, high = (0.0, value, slope), None
     for _ in range(_MOST_TRIALS):
-        at = direction * t
+        np.multiply(direction, t, out=at)
         at += x
         v, gradient = function(at)
         s = dot(gradient, direction)
         if v > value + _FALL * t * slope or (v >= low[1] and low[0] > 0.0):
             high = (t, v, s)
         elif abs(s) <= -_FLATTER * slope:
-            return t, at, v, gradient
+            return t, v, gradient
         else:
             if s * ((high[0] if high else math.inf) - low[0]) >= 0.0:
                 high = low

@@ -16,7 +16,7 @@ from fastcls._gradient.packed import softmax_along
 from fastcls._gradient.problem import LinearProblem
 from fastcls._runtime import threads
 
-from ._preconditioner import sampled
+from ._preconditioner import CLASSES_AT_ONCE, sampled
 
 #: rows of the sample; with half as many, MNIST took 26 evaluations to a loss that now takes 16
 N_TRIAL_ROWS = 512
@@ -47,11 +47,11 @@ class TrialStep:
         self.n_threads = threads.limit_by_work(problem.n_threads, len(numbers) * problem.n_classes * 10)
         self._scratch = np.empty((self.n_threads, problem.n_classes))
         self._derivatives = np.empty((len(numbers), 2))
-        self._scores = self._along = np.zeros((0, problem.n_classes), dtype=np.float32)
+        self._scores, self._along = np.empty((2, len(numbers), problem.n_classes), dtype=np.float32)
 
     def begin(self, x: np.ndarray) -> None:
         """Start from the weights x, float64 (n,)."""
-        self._scores = self._product(x)
+        self._product(x, self._scores)
 
     def step(self, direction: np.ndarray, slope: float, usual: float) -> float:
         """A step along a direction from where the descent is.
@@ -64,7 +64,7 @@ class TrialStep:
         usual : float
             What would be tried without a sample.
         """
-        self._along = self._product(direction)
+        self._product(direction, self._along)
         V = self.problem.penalized(direction.reshape(self.problem.shape))
         bend = 2.0 * self.problem.l2 * float(np.einsum("ij,ij->", V, V))
         # The sample's slope at 0 differs from that of all rows, which is known: all its slopes are moved by the difference.
@@ -87,11 +87,13 @@ class TrialStep:
         with np.errstate(over="ignore", invalid="ignore"):
             self._scores += np.float32(t) * self._along
 
-    def _product(self, flat: np.ndarray) -> np.ndarray:
-        """Scores of the sample, float32 (n_rows, n_classes). The caller limits the BLAS to one thread."""
+    def _product(self, flat: np.ndarray, out: np.ndarray) -> None:
+        """Scores of the sample, into float32 (n_rows, n_classes). The caller limits the BLAS to one thread."""
+        W = flat.reshape(self.problem.shape)
         with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-            W = flat.reshape(self.problem.shape).astype(self.rows.dtype)
-            return np.ascontiguousarray(self.rows @ W.T, dtype=np.float32)
+            for start in range(0, len(W), CLASSES_AT_ONCE):
+                some = slice(start, start + CLASSES_AT_ONCE)
+                out[:, some] = self.rows @ W[some].astype(self.rows.dtype).T
 
     def _at(self, t: float) -> tuple[float, float]:
         """Mean slope and curvature of the sample's loss, without penalty, at a step t."""
