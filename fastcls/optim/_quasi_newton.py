@@ -70,7 +70,9 @@ class Memory:
         self.scales[row] = store(vector, self.rows[row], self.n_threads)
         if self.preconditioner is not None and row >= N_PAIRS:
             np.multiply(
-                self.preconditioner.coordinates(self.rows[row, : self.n]), self.scales[row], out=self.coordinates[row - N_PAIRS]
+                self.preconditioner.coordinates(self.rows[row, : self.n]),
+                self.scales[row],
+                out=self.coordinates[row - N_PAIRS],
             )
 
     def add(self, step: np.ndarray | None, change: np.ndarray | None, gradient: np.ndarray) -> None:

@@ -73,7 +73,7 @@ def test_the_step_is_near_the_minimum_of_all_rows(problem, always, seed, usual, 
         trial = TrialStep(problem)
         trial.begin(W.ravel())
         t = trial.step(direction.ravel(), float(np.sum(gradient * direction)), usual)
-    assert t == pytest.approx(1.0, abs=0.15) or t == 2 * usual
+    assert t == pytest.approx(1.0, abs=0.2) or t == 2 * usual
     assert problem.value(W + t * direction) < value
 
 
@@ -101,8 +101,8 @@ def test_a_step_stays_near_the_usual_one_where_the_sample_has_no_minimum(problem
 def test_the_sample_saves_evaluations_and_leads_to_the_same_minimum(always, monkeypatch):
     rng = np.random.default_rng(0)
     y, spread = rng.integers(0, 400, 5000), 4 / np.sqrt(1 + np.arange(64))  # features of a network: few large directions
-    X = (rng.normal(size=(5000, 64)) + 0.4 * rng.normal(size=(400, 64))[y]) * spread
-    problem = LinearProblem(X.astype("f4"), y, alpha=1e-4, fit_intercept=True, penalize_intercept=False)
+    X = (rng.normal(size=(5000, 64)) + 0.6 * rng.normal(size=(400, 64))[y]) * spread
+    problem = LinearProblem(X.astype("f4"), y, alpha=1e-3, fit_intercept=True, penalize_intercept=False)
     calls, plain, losses, found = [], LinearProblem.value_and_gradient, [], []
     monkeypatch.setattr(LinearProblem, "value_and_gradient", lambda self, W: calls.append(1) or plain(self, W))
     for make in (trial_step_of, lambda problem: None):
@@ -111,7 +111,7 @@ def test_the_sample_saves_evaluations_and_leads_to_the_same_minimum(always, monk
         losses.append([])
         note = lambda progress: losses[-1].append((progress.loss, len(calls))) and False  # noqa: E731
         found.append(LBFGS(200, 1e-5, callbacks=note).minimize(problem, np.zeros(problem.shape)).W)
-    with_sample, without = (next(n for loss, n in of if loss < 1.02 * losses[1][-1][0]) for of in losses)
+    with_sample, without = (next(n for loss, n in of if loss < 1.01 * losses[1][-1][0]) for of in losses)
     assert with_sample <= 0.85 * without, (with_sample, without)
     np.testing.assert_allclose(found[0], found[1], atol=0.02 * np.abs(found[1]).max())
 
@@ -129,7 +129,7 @@ def test_little_work_few_rows_and_other_losses_have_no_sample(problem, monkeypat
     monkeypatch.setattr(_trial_step, "_LEAST_WORK", 0)
     assert isinstance(trial_step_of(problem), TrialStep)
     X, y = problem.X, problem.y
-    assert trial_step_of(LinearProblem(X[:4000], y[:4000], n_classes=C)) is None
+    assert trial_step_of(LinearProblem(X[:2000], y[:2000], n_classes=C)) is None
     assert trial_step_of(LinearProblem(X, y, "squared_hinge")) is None
 
 
