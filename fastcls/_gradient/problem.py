@@ -165,7 +165,7 @@ class LinearProblem(WeightSpace):
         return made
 
     def keeping_arrays(self) -> LinearProblem:
-        """The same function, for one thread that evaluates it often: an array it returns is overwritten by the next evaluation.
+        """The same function, for one thread that evaluates it often: the next evaluation overwrites a returned array.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class LinearProblem(WeightSpace):
         return made
 
     def _array(self, name: str, shape: int | tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
-        """A new array, or the kept one of this name. The system gives fresh memory page by page: 130 ms for 61 MB were seen."""
+        """A new array, or the kept one of this name. Fresh memory comes page by page: 130 ms for 61 MB were seen."""
         if self._kept is None:
             return np.empty(shape, dtype)
         found = self._kept.get(name)
