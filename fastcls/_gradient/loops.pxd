@@ -51,6 +51,8 @@ cdef struct Job:
     double *S                   # scores, then slopes; packed: scores of a few rows of each thread
     uint8_t *G                  # slopes as `real`; packed: class after class, FASTCLS_INNER_STRIDE apart, before that scores
     double *losses              # (tile_rows, n_models)
+    double *bias_slopes         # (n_columns,) sums over the rows of the tile
+    uint8_t *sums               # of slope times row, (n_strips, n_columns, STRIP) of `real`; NULL: too many columns
     uint8_t *by_row             # packed: the rows as `real`, in panels of features
     uint8_t *by_feature         # and in panels of rows
 

@@ -43,6 +43,7 @@ cdef enum:
     MANY_WEIGHTS = 1 << 20      # bytes of weights that do not stay in the second level from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
+    MOST_SUMS_BYTES = 256 << 10 # of a tile's part of the gradient, that its thread keeps in the second-level cache
     MOST_TILE_BYTES = 8 << 20   # of scratch for a tile of one thread: 2,000 classes and 768 features
     SERIAL_WORK = 200000        # multiply-adds (5 us), below which waking threads costs more than it saves
 
@@ -57,7 +58,8 @@ cdef Py_ssize_t rounded(Py_ssize_t n) noexcept nogil:
 
 cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil:
     """Tile size and scratch of a job; without scratch, only the size of the scratch."""
-    cdef Py_ssize_t rows, at = 0
+    cdef Py_ssize_t rows, at = 0, n_sums = (job.n_features + STRIP - 1) // STRIP * STRIP * job.n_columns * job.real_bytes
+    job.sums = NULL
     if job.is_packed:
         size_out[0] = lay_out_packed(job, scratch)
         return
@@ -76,6 +78,11 @@ cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nog
     at += rounded(rows * job.n_columns * job.real_bytes + 64)
     job.losses = <double *> (scratch + at)
     at += rounded(rows * job.n_models * sizeof(double))
+    job.bias_slopes = <double *> (scratch + at)
+    at += rounded(job.n_columns * sizeof(double))
+    if n_sums <= MOST_SUMS_BYTES:
+        job.sums = scratch + at
+        at += rounded(n_sums)
     size_out[0] = at + 64
 
 
@@ -285,14 +292,47 @@ cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept n
     add_gradients(job, 1, n_rows, job.n_threads, gradient)
 
 
+cdef void sum_tile(Job *job, Py_ssize_t n_rows) noexcept nogil:
+    """The tile's part of the gradient into its own sums, if it has these, and its slopes of the biases."""
+    cdef Py_ssize_t strip, group, from_column, K = job.n_columns
+    memset(job.bias_slopes, 0, <size_t> K * sizeof(double))
+    add_bias_slopes(job, n_rows, job.bias_slopes)
+    if job.sums == NULL:
+        return
+    for strip in range(job.stride // STRIP):
+        for group in range(job.n_groups):
+            from_column = K * group // job.n_groups
+            strip_sums(job, n_rows, strip, from_column, K * (group + 1) // job.n_groups,
+                       job.sums + (strip * K + from_column) * STRIP * job.real_bytes)
+
+
+cdef void add_strip_of_sums(Job *tiles, Py_ssize_t n_tiles, Py_ssize_t strip, double *gradient) noexcept nogil:
+    cdef Py_ssize_t t, k, K = tiles[0].n_columns
+    for t in range(n_tiles):
+        for k in range(K):
+            tiles[t].add(gradient + k * tiles[t].stride + strip * STRIP,
+                         tiles[t].sums + (strip * K + k) * STRIP * tiles[t].real_bytes)
+
+
+cdef void add_sums(Job *tiles, Py_ssize_t n_tiles, int n_threads, double *gradient) noexcept nogil:
+    """Add the sums of some tiles, in order: the same additions as those of `add_gradients`."""
+    cdef Py_ssize_t strip
+    for strip in prange(tiles[0].stride // STRIP, schedule="static", num_threads=n_threads,
+                        use_threads_if=n_tiles * tiles[0].n_columns * tiles[0].stride > SERIAL_WORK):
+        add_strip_of_sums(tiles, n_tiles, strip, gradient)
+
+
 cdef Py_ssize_t tiles_at_once(Job *job, Py_ssize_t tile_bytes) noexcept nogil:
     """Tiles of a round: one for each thread, or 1 if all threads work on each tile.
 
     A tile's copies are written and read by many threads if these share it. Where two cores have no cache in common, a line
     takes 160 ns from one to the other instead of 28, and two threads then took as long as one (bench/LINEAR.md). In a round,
-    scores and slopes of a tile stay with its thread, and each strip of the gradient is read once for all its tiles.
+    scores and slopes of a tile stay with its thread. With few columns the tile's part of the gradient does, too, so no thread
+    reads another's rows. With many classes each strip of the gradient is read once for all tiles of the round.
     """
-    return job.n_threads if job.is_packed and job.n_threads <= MOST_TILES and tile_bytes <= MOST_TILE_BYTES else 1
+    if job.n_threads > MOST_TILES or tile_bytes > MOST_TILE_BYTES or not (job.is_packed or job.sums != NULL):
+        return 1
+    return job.n_threads
 
 
 cdef void lay_out_tiles(Job *job, uint8_t[::1] scratch, Job *tiles, Py_ssize_t *n_tiles_out) noexcept nogil:
@@ -312,27 +352,42 @@ cdef void lay_out_tiles(Job *job, uint8_t[::1] scratch, Job *tiles, Py_ssize_t *
         lay_out(&tiles[t], at + t * rounded(size), &of_tile)
 
 
-cdef Py_ssize_t tiles_to_losses(Job *job, Job *tiles, Py_ssize_t n_tiles, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
-    """Scores, losses and slopes of the next tiles of n rows: of a whole round, or of one tile, in tiles[0] too.
+cdef void do_tile(Job *tile, Py_ssize_t start, Py_ssize_t n_rows, bint want_gradient) noexcept nogil:
+    tile_to_losses(tile, start, n_rows)
+    if want_gradient:
+        sum_tile(tile, n_rows)
+
+
+cdef Py_ssize_t tiles_to_losses(Job *job, Job *tiles, Py_ssize_t n_tiles, Py_ssize_t start, Py_ssize_t n,
+                                double *gradient) noexcept nogil:
+    """Scores, losses and slopes of the next tiles of n rows, of a whole round or of one tile, and their gradient (or NULL).
 
     Returns how many. If all tiles of the round have rows, each is the work of one thread.
     """
-    cdef Py_ssize_t t
+    cdef Py_ssize_t t, n_rows
     if n_tiles == 1 or n - start <= (n_tiles - 1) * job.tile_rows:
-        tile_to_losses(job, start, min(job.tile_rows, n - start))
+        n_rows = min(job.tile_rows, n - start)
+        tile_to_losses(job, start, n_rows)
+        if gradient != NULL:
+            memset(job.bias_slopes, 0, <size_t> job.n_columns * sizeof(double))
+            add_bias_slopes(job, n_rows, job.bias_slopes)
+            add_gradient(job, n_rows, gradient)
         return 1
     for t in prange(n_tiles, schedule="static", chunksize=1, num_threads=job.n_threads):
-        tile_to_losses(&tiles[t], start + t * job.tile_rows, min(job.tile_rows, n - start - t * job.tile_rows))
+        do_tile(&tiles[t], start + t * job.tile_rows, min(job.tile_rows, n - start - t * job.tile_rows), gradient != NULL)
+    if gradient != NULL and job.sums != NULL:
+        add_sums(tiles, n_tiles, job.n_threads, gradient)
+    elif gradient != NULL:
+        add_gradients(tiles, n_tiles, min(job.tile_rows, n - start - (n_tiles - 1) * job.tile_rows), job.n_threads, gradient)
     return n_tiles
 
 
-cdef void add_losses(Job *tile, int n_threads, Py_ssize_t start, Py_ssize_t n_rows, double *losses_out, double *totals_out,
+cdef void add_losses(Job *tile, Py_ssize_t start, Py_ssize_t n_rows, double *losses_out, double *totals_out,
                      double *b_gradient_out) noexcept nogil:
     """What else a tile adds: its losses are copied (or NULL), their weighted sums and bias slopes (or NULL) added."""
     cdef Job job = tile[0]
-    cdef Py_ssize_t i, m
+    cdef Py_ssize_t i, m, k
     cdef double weight
-    job.n_threads = n_threads
     if losses_out != NULL:
         memcpy(losses_out, job.losses, <size_t> (n_rows * job.n_models) * sizeof(double))
     for i in range(n_rows):
@@ -340,7 +395,8 @@ cdef void add_losses(Job *tile, int n_threads, Py_ssize_t start, Py_ssize_t n_ro
         for m in range(job.n_models):
             totals_out[m] += weight * job.losses[i * job.n_models + m]
     if b_gradient_out != NULL:
-        add_bias_slopes(&job, n_rows, b_gradient_out)
+        for k in range(job.n_columns):
+            b_gradient_out[k] += job.bias_slopes[k]
 
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns, int n_threads):
@@ -411,6 +467,7 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, n_tiles, n_done, t
     cdef Job job = job_of(X, storage, real, n_models, W.shape[0], W.shape[1] // real_bytes, n_threads)
     cdef Job tiles[MOST_TILES]
+    cdef double *gradient = &gradient_out[0, 0] if gradient_out.shape[0] > 0 else NULL
     job.W = &W[0, 0]
     job.b = &b[0]
     job.index = &index[0] if index.shape[0] > 0 else NULL
@@ -423,15 +480,12 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     lay_out_tiles(&job, scratch, tiles, &n_tiles)
     with nogil:
         while start < n:
-            n_done = tiles_to_losses(&job, tiles, n_tiles, start, n)
-            n_rows = min(job.tile_rows, n - start - (n_done - 1) * job.tile_rows)   # of the last tile
-            if gradient_out.shape[0] > 0:
-                add_gradients(&job if n_done == 1 else tiles, n_done, n_rows, n_threads, &gradient_out[0, 0])
+            n_done = tiles_to_losses(&job, tiles, n_tiles, start, n, gradient)
             for t in range(n_done):
-                add_losses(&job if n_done == 1 else &tiles[t], n_threads, start,
-                           n_rows if t == n_done - 1 else job.tile_rows,
+                n_rows = min(job.tile_rows, n - start)
+                add_losses(&job if n_done == 1 else &tiles[t], start, n_rows,
                            &losses_out[start, 0] if losses_out.shape[0] > 0 else NULL, &totals_out[0],
-                           &b_gradient_out[0] if gradient_out.shape[0] > 0 else NULL)
+                           &b_gradient_out[0] if gradient != NULL else NULL)
                 start += job.tile_rows
 
 

@@ -55,6 +55,8 @@ cdef Py_ssize_t lay_out_packed(Job *job, uint8_t *scratch) noexcept nogil:
     at += rounded(job.n_columns * FASTCLS_INNER_STRIDE * job.real_bytes)
     job.losses = <double *> (scratch + at)
     at += rounded(FASTCLS_INNER * job.n_models * sizeof(double))
+    job.bias_slopes = <double *> (scratch + at)
+    at += rounded(job.n_columns * sizeof(double))
     job.S = <double *> (scratch + at)
     at += rounded(job.n_threads * ROWS_AT_ONCE * (job.n_columns // job.n_models) * sizeof(double))
     return at + 64

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, optim, penalties, reference, simd
-from fastcls._gradient import prediction, problem
+from fastcls import LinearProblem, _kernels, optim, penalties, reference, simd
+from fastcls._gradient import loops, prediction, problem
 from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
 
@@ -398,3 +398,43 @@ def test_small_slopes_are_kept_next_to_a_large_one():
         LinearProblem(X, y, sample_weight=weights, arithmetic=of).value_and_gradient(W) for of in ("float32", "float64")
     )
     assert np.abs(single - double)[:, :64].max() <= 1e-5 * np.abs(double[:, :64]).max()
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "d", "loss", "kind"),
+    [
+        (2, 70, "softmax", "uint8"),
+        (10, 70, "hinge", "float32"),
+        (31, 300, "softmax", "float64"),
+        (10, 7000, "softmax", "float16"),  # a tile's part of the gradient is too large for its thread: all share the tile
+    ],
+)
+def test_rounds_of_tiles_give_the_bytes_of_one_tile_after_the_other(n_classes, d, loss, kind):
+    """Five tiles and a bit, with few classes: each thread sums the gradient of its own tile."""
+    n, rng = 5 * 256 + 37, np.random.default_rng(0)
+    X = rng.integers(0, 100, (n, d)).astype(kind)
+    y, weights, W = rng.integers(0, n_classes, n), rng.uniform(0, 2, n), rng.normal(size=(n_classes, d + 1)) / 1000
+    options = {"loss": loss, "alpha": 1e-3, "fit_intercept": True, "sample_weight": weights, "n_classes": n_classes}
+    plain, found = LinearProblem(X.astype("f8"), y, **options).value_and_gradient(W), set()
+    for n_jobs in (1, 2, 3, 4, 7, 70):
+        value, gradient = LinearProblem(X, y, **options, n_jobs=n_jobs).value_and_gradient(W)
+        found.add((value, gradient.tobytes()))
+        np.testing.assert_allclose(gradient, plain[1], rtol=0, atol=1e-4 * np.abs(plain[1]).max())
+    assert len(found) == 1
+
+
+def test_the_scratch_of_a_round_is_not_left():
+    rng = np.random.default_rng(0)
+    X, y, W = rng.normal(size=(1100, 70)).astype("f4"), rng.integers(0, 10, 1100), rng.normal(size=(10, 70))
+    problem = LinearProblem(X, y, "softmax", n_classes=10)
+    weights, b = problem.packed([W])
+    kind, real = _kernels.TYPES["float32"], loops.REALS["float32"]
+    size = loops.scratch_size(70, kind, real, 1, 10, 4)
+    assert size > 2 * loops.scratch_size(70, kind, real, 1, 10, 1)
+    memory = np.full(2 * size, 77, dtype=np.uint8)
+    totals, gradient, b_gradient = np.zeros(1), np.zeros(weights.shape), np.zeros(10)
+    none = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 1))
+    given = X.view(np.uint8), kind, none[0], 0, 1100, problem.y, none[1], weights.view(np.uint8), real, b, 1
+    loops.loss_gradient(*given, problem.loss.code, none[1], none[2], totals, gradient, b_gradient, memory[:size], 4)
+    assert (memory[size:] == 77).all()
+    assert totals[0] / 1100 == pytest.approx(problem.value(W), rel=1e-6)
