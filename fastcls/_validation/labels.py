@@ -41,13 +41,20 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     return classes, codes.astype(np.int64).reshape(-1)
 
 
+def first_no_class(y: np.ndarray) -> int | None:
+    """Row of the first floating-point number that is no class; None if all are.
+
+    A class is a whole number below 2^53: from there on, float64 rounds whole numbers, and two classes could become one.
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = ~(np.floor(y) == y) | ~(np.abs(y) < 2**53)
+    return int(np.argmax(wrong)) if wrong.any() else None
+
+
 def _check_discrete(y: np.ndarray, name: str) -> None:
     """Refuse numbers that are not whole, and objects; scikit-learn's own checks expect the words in parentheses."""
     if y.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
-            parts = y != y.astype(np.int64)
-        if parts.any():
-            row = int(np.argmax(parts))
+        if (row := first_no_class(y)) is not None:
             raise InputError(
                 f"{name} has {y[row]:g} at row {row}, which is no class label (Unknown label type: continuous): give whole "
                 "numbers or text; for a target of continuous values, use a regressor"

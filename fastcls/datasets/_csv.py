@@ -6,7 +6,7 @@ import csv
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
 from fastcls.datasets._tables import (
     LABEL_COLUMNS,
     Chosen,
@@ -32,12 +33,9 @@ from fastcls.datasets._tables import (
 
 SUFFIXES = (".csv", ".tsv")
 _MOST_ROWS, _MOST_CELLS = 1024, 1 << 18  # of a block: as text, a cell takes 60 bytes
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
 _DIGITS = re.compile(r"[+-]?\d+")
-_FLOAT = re.compile(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d+(?:,\d+)+(?:\.\d*)?|[+-]?\d+(?:\.\d{3})+,\d+")  # 1,5 and 1,000.5 and 1.000,5
 _SURE_NAMES = frozenset(LABEL_COLUMNS) - {"y", "target", "targets"}  # no labels of the first row
-_MISSING = frozenset(("", "na", "n/a", "#n/a", "null", "?"))
 
 
 def is_csv(path: Path) -> bool:
@@ -91,7 +89,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
     refuse_repeated(names, where)
     example = second if len(second) == len(names) else [""] * len(names)
     seen = [
-        Column(name, "numbers" if _is_number(cell) or _stands_for_one(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
+        Column(name, "numbers" if is_number(cell) or _stands_for_one(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
         for name, cell in zip(names, example, strict=True)
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
@@ -151,30 +149,7 @@ def _read(
             blocks[-1] = blocks[-1].astype(np.uint8)
     dtype = np.uint8 if all(block.dtype == np.uint8 for block in blocks) else np.float64
     X = np.concatenate(blocks, dtype=dtype)
-    return X, _labels(labels, lines, where), np.array(split)
-
-
-def _labels(cells: list[str], lines: Sequence[int], where: str) -> np.ndarray:
-    """Whole numbers as such, also those written as floats (``1.0``, numpy.savetxt's ``1.000e+00``); else the texts."""
-    if all(map(_WHOLE.fullmatch, cells)):
-        return np.array([int(cell) for cell in cells], np.int64)
-    if all(_WHOLE.fullmatch(cell) or _FLOAT.fullmatch(cell) for cell in cells):
-        values = np.array(cells, dtype=np.float64)
-        if (np.abs(values) < 2**53).all() and (np.floor(values) == values).all():
-            return values.astype(np.int64)
-    if all(map(_is_number, cells)):
-        bad = next((place for place, cell in enumerate(cells) if not np.isfinite(float(cell))), None)
-        if bad is not None:
-            raise InputError(
-                f"{where} has the label {quoted(cells[bad], 40)} in line {lines[bad]}, but numbers in the others: "
-                "fill it, or remove the row"
-            )
-    return np.array(cells)
-
-
-def read_texts(cells: list[str], where: str) -> np.ndarray:
-    """Labels from their texts, one per line: whole numbers if all are."""
-    return _labels(cells, range(1, len(cells) + 1), where)
+    return X, labels_of_texts(labels, lines, where), np.array(split)
 
 
 def read_label_column(file: Path) -> np.ndarray:
@@ -193,7 +168,7 @@ def read_label_column(file: Path) -> np.ndarray:
     rest = [cells for _, cells in lines[1:]]
     # without a known name, a first line of text over numbers is a name too
     is_headed = column is not None or (
-        bool(rest) and not _is_number(first) and all(len(cells) == 1 and _is_number(cells[0]) for cells in rest)
+        bool(rest) and not is_number(first) and all(len(cells) == 1 and is_number(cells[0]) for cells in rest)
     )
     found, places = [], []
     for line, cells in lines[1:] if is_headed else lines:
@@ -203,7 +178,7 @@ def read_label_column(file: Path) -> np.ndarray:
         places.append(line)
     if not found:
         raise InputError(f"{where} has no labels below its first line; wanted one label per line")
-    return _labels(found, places, where)
+    return labels_of_texts(found, places, where)
 
 
 def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: list[str], where: str) -> InputError:
@@ -211,7 +186,7 @@ def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: l
         (line, place, cells[place])
         for line, cells in rows
         for place in places
-        if not _is_number(cells[place]) or not np.isfinite(float(cells[place]))
+        if not is_number(cells[place]) or not np.isfinite(float(cells[place]))
     )
     what = f"has {quoted(cell, 40)}" if cell.strip() else "has no value"
     how = "write a decimal point, and no separators of thousands" if _COMMA.fullmatch(cell.strip()) else None
@@ -251,23 +226,15 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
             ) from None
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _stands_for_one(cell: str) -> bool:
     """Whether a cell stands for a number: a missing value, or a number with a comma. Both are refused when they are read."""
-    return cell.strip().lower() in _MISSING or _COMMA.fullmatch(cell.strip()) is not None
+    return cell.strip().lower() in MISSING or _COMMA.fullmatch(cell.strip()) is not None
 
 
 def _is_head(first: list[str], second: list[str], labels: Any, where: str) -> bool:
     """Whether the first line has the names of the columns."""
-    numbers = [cell.strip() for cell in first if _is_number(cell)]
-    others = [cell.strip() for cell in first if not _is_number(cell)]
+    numbers = [cell.strip() for cell in first if is_number(cell)]
+    others = [cell.strip() for cell in first if not is_number(cell)]
     if others and not (len(first) == len(second) and _alike(first, second)):
         return True
     counts_up = len(numbers) > 2 and numbers == [str(place) for place in range(len(numbers))]
@@ -279,5 +246,5 @@ def _is_head(first: list[str], second: list[str], labels: Any, where: str) -> bo
 
 def _alike(first: list[str], second: list[str]) -> bool:
     """Whether the first line is a row too: it has numbers where the second has."""
-    numbers = [_is_number(cell) for cell in second]
-    return any(numbers) and all(_is_number(cell) for cell, number in zip(first, numbers, strict=True) if number)
+    numbers = [is_number(cell) for cell in second]
+    return any(numbers) and all(is_number(cell) for cell, number in zip(first, numbers, strict=True) if number)

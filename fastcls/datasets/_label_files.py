@@ -15,9 +15,10 @@ from fastcls.datasets._arrow import read_arrow
 from fastcls.datasets._assemble import array_names
 from fastcls.datasets._common import file_size, text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
-from fastcls.datasets._csv import read_label_column, read_texts
+from fastcls.datasets._csv import read_label_column
 from fastcls.datasets._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from fastcls.datasets._hdf5 import named_datasets
+from fastcls.datasets._labels import labels_of_texts
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._stored import read_whole
 from fastcls.datasets._tables import label_column
@@ -61,7 +62,8 @@ def read_labels(file: Path) -> np.ndarray:
         values = np.asarray(column.values())
         return values if column.class_names is None else np.array(column.class_names)[values]
     if ending == ".txt":
-        return read_texts(text_lines(file), quoted(file))
+        lines = text_lines(file)
+        return labels_of_texts(lines, range(1, len(lines) + 1), quoted(file))
     if ending != ".npy" and file_size(file) and file.open("rb").read(6) != b"\x93NUMPY":
         raise InputError(f"{quoted(file)} is no file of labels that is known here; wanted {_KINDS}")
     return read_npy(file)

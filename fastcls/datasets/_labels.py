@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,9 +14,17 @@ import numpy as np
 from fastcls._validation.base import check_characters, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
+from fastcls._validation.labels import first_no_class
 from fastcls._validation.messages import kind, quoted, quoted_list
 from fastcls._validation.types import as_numbers, is_floating, name_of
 from fastcls.datasets._common import looks_of, note, note_look_alikes
+
+#: how files write that there is no value, in lower case
+MISSING = frozenset(("", "na", "n/a", "#n/a", "null", "?"))
+_NO_LABEL = MISSING | {"<na>", "none", "-"}
+
+_IDENTIFIER = re.compile(r"[+-]?\d+[eE][+-]?\d+")
+_WHOLE = re.compile(r"\s*[+-]?\d{1,40}\s*")
 
 #: whether names for labels that are numbers are given elsewhere, so that those found with the data are not used
 _names_later: ContextVar[bool] = ContextVar("names_later", default=False)
@@ -51,10 +60,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     if y.dtype.kind == "b":
         return np.where(y, "True", "False")
     if y.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
-            wrong = ~(np.floor(y) == y) | ~(np.abs(y) < 2**53)
-        if wrong.any():
-            row = int(np.argmax(wrong))
+        if (row := first_no_class(y)) is not None:
             raise InputError(f"{what} has {y[row]} at row {row}: give whole numbers or strings as class labels")
         return y.astype(np.int64)
     if y.dtype.kind == "U":
@@ -65,6 +71,50 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
         row, label = next(odd, (0, y[0]))
         raise InputError(f"{what} has {kind(label)} at row {row}: give whole numbers or strings as class labels")
     raise InputError(f"{what} has dtype {quoted(y.dtype)}: give whole numbers or strings as class labels")
+
+
+def labels_of_texts(cells: Sequence[str], lines: Sequence[int], where: str) -> np.ndarray:
+    """Return labels that a file has as text: whole numbers if all of them are numbers, else the texts.
+
+    Numbers follow the rule of arrays (`plain_labels`), also those written as floats: ``1.0``, numpy.savetxt's
+    ``1.000e+00``; ``1e3`` is text, such as an identifier. `lines` are the numbers of their lines.
+
+    Raises
+    ------
+    InputError
+        If a label is missing, or all are numbers, and one is not whole or too large.
+    """
+
+    def refused(row: int, why: str) -> InputError:
+        return InputError(f"{where} has the label {quoted(cells[row], 40)} in line {lines[row]}{why}")
+
+    texts = [row for row, cell in enumerate(cells) if not is_number(cell) or _IDENTIFIER.fullmatch(cell)]
+    if (empty := next((row for row in texts if not cells[row].strip()), None)) is not None:
+        raise InputError(f"{where} has no label in line {lines[empty]}: fill it, or remove the row")
+    no_number = ", but numbers in the others: fill it, or remove the row"
+    if 0 < len(texts) < len(cells) and all(cells[row].strip().lower() in _NO_LABEL for row in texts):
+        raise refused(texts[0], no_number)  # among texts, it is a name like any other
+    if texts:
+        return np.array(cells)
+    if all(map(_WHOLE.fullmatch, cells)):
+        whole = [int(cell) for cell in cells]
+        if (row := next((row for row, label in enumerate(whole) if not -(2**63) <= label < 2**63), None)) is not None:
+            raise refused(row, ": give labels below 2^63")
+        return np.array(whole, np.int64)
+    values = np.array(cells, dtype=np.float64)
+    if (row := first_no_class(values)) is not None:
+        is_value = bool(np.isfinite(values[row]))
+        raise refused(row, ": give whole numbers as class labels, or text such as 'v0.5'" if is_value else no_number)
+    return values.astype(np.int64)
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a number, as NumPy reads it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
 
 
 def encode_labels(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _refused import check_refused
 
 from fastcls import InputError, datasets
 from fastcls.datasets import read_labels
@@ -88,6 +89,8 @@ def test_texts_stay_texts(tmp_path):
 
 REFUSALS = {
     "columns.csv": (text("a,b\n1,2\n"), "has the columns 'a', 'b': call the column of labels 'label'"),
+    "gap.txt": (text("1\n\n2\n"), "no label in line 2: fill it"),
+    "NA.txt": (text("1\nNA\n"), "has the label 'NA' in line 2, but numbers in the others"),
     "gap.csv": (text("a,label\n1,2\n1,\n"), "no label in line 3: fill it"),
     "nan.csv": (text("label\n1\nnan\n"), "has the label 'nan' in line 3, but numbers in the others"),
     "nan.txt": (text("1\nnan\n"), "has the label 'nan' in line 2, but numbers in the others"),
@@ -116,3 +119,41 @@ def test_the_label_column_of_a_table_is_no_feature_if_labels_are_given(tmp_path)
     assert loaded.X.tolist() == [[0], [1], [2], [3], [4]]
     assert loaded.y.tolist() == Y[::-1].tolist()
     assert any("'label' left out, because labels are no features" in note for note in loaded.notes)
+
+
+#: labels of three rows, their type in an array, and their class names or the refusal
+RULE = {
+    "whole": ([3, 1, 2], "int64", ("1", "2", "3")),
+    "whole floats": ([3.0, 1.0, 2.0], "float64", ("1", "2", "3")),
+    "text": (["b", "1", "c"], "U", ("1", "b", "c")),
+    "fractions": ([0.5, 1.0, 2.0], "float64", "class labels"),
+    "rounded": ([2.0**53, 1.0, 2.5], "float64", "class labels"),
+    "beyond int64": ([2**63, 1, 2], "uint64", "give labels below 2^63"),
+}
+
+
+@pytest.mark.parametrize("name", RULE)
+@pytest.mark.parametrize("ending", ["csv", "txt", "npy", "h5", "parquet", "frame"])
+def test_every_format_takes_the_same_labels(ending, name, tmp_path):
+    labels, dtype, wanted = RULE[name]
+    rows, path = X[:3], tmp_path / f"y.{ending}"
+    array = np.array(labels, dtype)
+    if ending in ("csv", "txt"):
+        path.write_text("".join(f"{label}\n" for label in labels))
+    elif ending == "npy":
+        np.save(path, array)
+    elif ending == "h5":
+        hdf5(y=labels if dtype == "U" else array)(path)
+    elif ending == "parquet":
+        parquet(y=array)(path)
+    else:
+        pd = pytest.importorskip("pandas", reason="pandas is not installed")
+        path = pd.Series(labels)
+
+    def load():
+        return datasets.load(rows, labels=path)
+
+    if isinstance(wanted, tuple):
+        assert load().class_names == wanted
+    else:
+        check_refused(load, wanted)

@@ -145,9 +145,7 @@ def test_csv_of_pixels_becomes_bytes(tmp_path):
     [
         (("1.000000000000000000e+00", "0.000000000000000000e+00"), ("0", "1")),  # numpy.savetxt
         (("1.0", "2"), ("1", "2")),
-        (("1.0", "2.5"), ("1.0", "2.5")),
         (("1e3", "2e3"), ("1e3", "2e3")),  # a text, such as an identifier
-        (("1.0e300", "1.0"), ("1.0", "1.0e300")),
     ],
 )
 def test_whole_numbers_are_labels_however_they_are_written(cells, names, tmp_path):
@@ -239,7 +237,7 @@ CSV_REFUSALS = {
     "infinity": ("a,b,y\n1,2,0\n-inf,1,1\n", "has '-inf' in line 3, column 'a'"),
     "a short row": ("a,b,y\n1,2,0\n1,1\n", "has 2 cells in line 3, but 3 columns"),
     "no label": ("a,b,y\n1,2,\n1,2,1\n", "has no label in line 2"),
-    "fractional labels": ("a,b,y\n1,2,0.5\n1,2,1\n", None),
+    "fractional labels": ("a,b,y\n1,2,1\n1,2,0.5\n", "has the label '0.5' in line 3: give whole numbers as class labels"),
     "no column of labels": (
         "a,b,c\n1,2,3\n",
         "has the columns 'a', 'b', 'c' (from its first line), but no labels: call the column",
@@ -265,10 +263,7 @@ CSV_REFUSALS = {
 @pytest.mark.parametrize(("text", "words"), list(CSV_REFUSALS.values()), ids=list(CSV_REFUSALS))
 def test_bad_csv_is_refused_by_line_and_column(text, words, tmp_path):
     path = touch(tmp_path / "f.csv", text.encode())
-    if words is None:  # text is a label, whatever it looks like
-        assert datasets.load(path).class_names == ("0.5", "1")
-    else:
-        check_refused(lambda: datasets.load(path), words)
+    check_refused(lambda: datasets.load(path), words)
 
 
 EYE = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
