@@ -357,8 +357,18 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
         raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}")
     y_array = column_or_1d(y_array, warn=not decode)
     if decode and (y_array.dtype.kind == "S" or (y_array.dtype.kind == "O" and set(map(type, y_array)) == {bytes})):
-        return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
+        return np.array([_decoded(label, row, name) for row, label in enumerate(y_array.tolist())])
     return _plain_labels(y_array, y, name)
+
+
+def _decoded(label: bytes, row: int, name: str) -> str:
+    try:
+        return label.decode()
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{name} has the bytes {label!r} at row {row}, which are not text in UTF-8: write the labels as text, or decode "
+            "them first, such as with np.char.decode(labels, 'latin-1')"
+        ) from None
 
 
 def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:

@@ -15,9 +15,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, quoted
+from fastcls._validation.messages import counted, quoted
 from fastcls.datasets._archive import first_names, is_archive, read_archive
-from fastcls.datasets._common import entries, existing_path, file_size, name_of, note, note_left_out, noting, text_lines
+from fastcls.datasets._common import (
+    entries,
+    existing_path,
+    file_size,
+    lines_in,
+    name_of,
+    note,
+    note_left_out,
+    noting,
+    text_lines,
+)
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._listing import is_system
@@ -303,9 +313,9 @@ class _Source:
             return tuple(map(str, range(n_classes)))
         if key:
             given = read_pickle(self._content(file), where).get(key)
-            names = [_class_name(name) for name in given or []]
+            names = [_class_name(name, where) for name in given or []]
         elif self.members:
-            names = self.members[file].decode("utf-8", "backslashreplace").rstrip().splitlines()
+            names = lines_in(self.members[file], where)
         else:
             names = text_lines(where)
         if len(names) != n_classes or not all(isinstance(name, str) and name.strip() for name in names):
@@ -315,8 +325,8 @@ class _Source:
         return tuple(name.strip() for name in names)
 
 
-def _class_name(name: Any) -> Any:
+def _class_name(name: Any, where: Path) -> Any:
     """A name in a pickle as text that any encoding can write."""
     if isinstance(name, bytes):
-        return as_text(os.fsdecode(name))
+        return lines_in(name, where)[0]
     return name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +30,7 @@ _said: ContextVar[list[str] | None] = ContextVar("said", default=None)
 
 # a text file of class names has a few kilobytes
 _MAX_TEXT_BYTES = 1 << 20
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def note(text: str, *, level: int = logging.WARNING) -> None:
@@ -148,14 +150,36 @@ def damaged(path: Path, error: BaseException) -> InputError:
     return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
 
 
-def text_lines(path: Path) -> list[str]:
-    """Return the lines of a small text file, stripped, without the empty lines at its end."""
-    if file_size(path) > _MAX_TEXT_BYTES:
-        raise InputError(
-            f"{quoted(path)} is larger than {_MAX_TEXT_BYTES:,} bytes; give a text file with one class name per line"
-        )
-    lines = path.read_bytes().decode("utf-8", "backslashreplace").rstrip().splitlines()
-    return [line.strip() for line in lines]
+def text_lines(path: Path, wanted: str = "one class name per line", most_bytes: int = _MAX_TEXT_BYTES) -> list[str]:
+    """Return the lines of a text file in UTF-8, stripped, without the empty lines at its end.
+
+    Raises
+    ------
+    InputError
+        If the file has more than `most_bytes`, or another encoding.
+    """
+    if file_size(path) > most_bytes:
+        raise InputError(f"{quoted(path)} is larger than {most_bytes:,} bytes; give a text file with {wanted}")
+    return lines_in(path.read_bytes(), path)
+
+
+def lines_in(content: bytes, path: Path) -> list[str]:
+    """Return the lines of the content of a text file in UTF-8, as `text_lines`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf8(content, path, content.count(b"\n", 0, error.start) + 1) from None
+    return [line.strip() for line in _LINE_END.split(text.rstrip())]
+
+
+def not_utf8(start: bytes, path: Path, line: int) -> InputError:
+    """Return the refusal of a text file, from its first bytes and the number of the first line that is not UTF-8."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return InputError(f"{quoted(path)} is text in UTF-16: save it in UTF-8")
+    return InputError(
+        f"{quoted(path)} is not text in UTF-8 (first in line {line}): save it in UTF-8; from Latin-1, that is iconv -f "
+        "LATIN1 -t UTF-8"
+    )
 
 
 def name_of(path: Path) -> str:

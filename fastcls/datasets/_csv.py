@@ -15,7 +15,7 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
-from fastcls.datasets._common import existing_path, file_size, name_of, note, noting
+from fastcls.datasets._common import existing_path, file_size, name_of, not_utf8, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
 from fastcls.datasets._tables import (
@@ -210,13 +210,13 @@ def _refuse_rounded(rows: list[tuple[int, list[str]]], places: list[int], names:
 
 def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
     """The number of each line that is not empty, from 1, and its cells."""
-    with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
-        start = lines.readline(1 << 20)
-        if "\0" in start:
-            raise InputError(f"{quoted(file)} has zero bytes, so it is no text in UTF-8: save it as CSV in UTF-8")
-        lines.seek(0)
-        separator = max("\t;,", key=start.count)
+    with file.open(encoding="utf-8-sig", newline="") as lines:
         try:
+            start = lines.readline(1 << 20)
+            if "\0" in start:
+                raise InputError(f"{quoted(file)} has zero bytes, so it is no text in UTF-8: save it as CSV in UTF-8")
+            lines.seek(0)
+            separator = max("\t;,", key=start.count)
             rows = csv.reader(lines, delimiter=separator, strict=True)
             yield from ((rows.line_num, cells) for cells in rows if len(cells) > 1 or any(map(str.strip, cells)))
         except csv.Error as error:
@@ -224,6 +224,18 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
                 f"{quoted(file)} is not CSV ({reason(error)}, line {rows.line_num}): write it with one line per row, and "
                 "quotes in pairs"
             ) from None
+        except UnicodeDecodeError:
+            raise _not_utf8(file) from None
+
+
+def _not_utf8(file: Path) -> InputError:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return not_utf8(line, file, number)
+    raise AssertionError(file)  # a decoder failed at one of its lines
 
 
 def _stands_for_one(cell: str) -> bool:

@@ -19,6 +19,7 @@ from fastcls._validation.messages import quoted, reason
 from fastcls.datasets._assemble import array_names, assemble_named
 from fastcls.datasets._common import existing_path, file_size, noting
 from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._labels import plain_labels
 from fastcls.datasets._stored import read_whole
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -151,8 +152,16 @@ def _values(h5py: Any, file: Path, dataset: Any) -> np.ndarray:
             return np.memmap(file, dataset.dtype, "r", offset, dataset.shape)
         if is_text and dataset.dtype.kind == "O" and dataset.size * 16 + dataset.file.id.get_filesize() > _MAX_TEXT_BYTES:
             raise InputError(f"{where} has too much text for labels: write them as numbers")
-        return np.asarray(dataset.asstr("utf-8", "backslashreplace")[:]) if is_text else read_whole(dataset, where)
+        return _texts(dataset, where) if is_text else read_whole(dataset, where)
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(file, error) from None
+
+
+def _texts(dataset: Any, where: str) -> np.ndarray:
+    """The texts of a dataset, which are in UTF-8."""
+    try:
+        return np.asarray(dataset.asstr("utf-8", "strict")[:])
+    except UnicodeDecodeError:
+        return plain_labels(np.asarray(dataset[:]), where)  # refuses the first that is not

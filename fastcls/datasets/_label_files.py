@@ -25,6 +25,7 @@ from fastcls.datasets._tables import label_column
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
 _KINDS = ".npy, .npz, .csv, .parquet, .h5, .safetensors or .txt"
+_MAX_TEXT_BYTES = 1 << 30
 _WANTED = "an array of one dimension called y or labels"
 
 
@@ -62,7 +63,7 @@ def read_labels(file: Path) -> np.ndarray:
         values = np.asarray(column.values())
         return values if column.class_names is None else np.array(column.class_names)[values]
     if ending == ".txt":
-        lines = text_lines(file)
+        lines = text_lines(file, "one label per line", _MAX_TEXT_BYTES)
         return labels_of_texts(lines, range(1, len(lines) + 1), quoted(file))
     if ending != ".npy" and file_size(file) and file.open("rb").read(6) != b"\x93NUMPY":
         raise InputError(f"{quoted(file)} is no file of labels that is known here; wanted {_KINDS}")

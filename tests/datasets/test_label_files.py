@@ -132,6 +132,47 @@ RULE = {
 }
 
 
+LATIN = "cat\nt\xeate\ncat\n".encode("latin-1")
+
+
+def in_latin(path):
+    """Labels of three rows in Latin-1, the second not ASCII, in a file of each format."""
+    if path.suffix in (".csv", ".txt"):
+        path.write_bytes(LATIN)
+    elif path.suffix == ".npy":
+        np.save(path, np.array(LATIN.split()))
+    else:
+        hdf5(y=LATIN.split())(path)
+
+
+@pytest.mark.parametrize("ending", ["csv", "txt", "npy", "h5"])
+def test_labels_in_latin_1_are_refused_by_row(ending, tmp_path):
+    path = tmp_path / f"y.{ending}"
+    in_latin(path)
+    where = "(first in line 2)" if ending in ("csv", "txt") else "at row 1, which are not text in UTF-8"
+    check_refused(lambda: datasets.load(X[:3], labels=path), where)
+
+
+def test_names_of_classes_in_latin_1_are_refused(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_bytes(LATIN)
+    check_refused(lambda: datasets.load(X, labels=Y, class_names=path), "classes.txt' is not text in UTF-8")
+    path.write_bytes("a\nb\nc".encode("utf-16"))
+    check_refused(lambda: datasets.load(X, labels=Y, class_names=path), "is text in UTF-16: save it in")
+
+
+def test_a_mark_of_utf_8_and_a_form_feed_are_no_part_of_labels(tmp_path):
+    (tmp_path / "y.txt").write_text("0\r\n1\n", encoding="utf-8-sig", newline="")
+    assert read_labels(tmp_path / "y.txt").tolist() == [0, 1]
+    (tmp_path / "y.txt").write_text("a\x0cb\nc\u2028d\n")
+    assert read_labels(tmp_path / "y.txt").tolist() == ["a\x0cb", "c\u2028d"]
+
+
+def test_a_text_file_of_labels_may_be_long(tmp_path):
+    (tmp_path / "y.txt").write_text("123456\n" * 200_000)  # 1.4 MB; one of class names has at most 1 MiB
+    assert len(read_labels(tmp_path / "y.txt")) == 200_000
+
+
 @pytest.mark.parametrize("name", RULE)
 @pytest.mark.parametrize("ending", ["csv", "txt", "npy", "h5", "parquet", "frame"])
 def test_every_format_takes_the_same_labels(ending, name, tmp_path):

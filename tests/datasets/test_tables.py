@@ -226,7 +226,10 @@ CSV_REFUSALS = {
     ),
     "thousands": ('a,y\n1,0\n"1,000.5",1\n', "has '1,000.5' in line 3, column 'a'; wanted a finite number: write"),
     "NaN as label": ("a,y\n1,0\n2,nan\n", "has the label 'nan' in line 3, but numbers in the others"),
-    "UTF-16": ("\ufeffa\0,\0y\0", "has zero bytes, so it is no text in UTF-8"),
+    "Latin-1": (b"a,label\n1,caf\xe9\n", "is not text in UTF-8 (first in line 2): save it in UTF-8; from Latin-1, that is"),
+    "a name in Latin-1": (b"gr\xf6\xdfe,y\n1,0\n", "is not text in UTF-8 (first in line 1)"),
+    "UTF-16": ("a,y\n1,0\n".encode("utf-16"), "is text in UTF-16: save it in UTF-8"),
+    "zero bytes": ("\ufeffa\0,\0y\0", "has zero bytes, so it is no text in UTF-8"),
     "other separators": ("a|b|label\n1|2|x\n", "has one column, 'a|b|label': separate cells by commas, semicolons or tabs"),
     "spaces": ("a b label\n1 2 x\n", "has one column, 'a b label'"),
     "an open quote": ('a,label\n1,"x\n2,y\n', "is not CSV (unexpected end of data, line 3)"),
@@ -262,7 +265,7 @@ CSV_REFUSALS = {
 
 @pytest.mark.parametrize(("text", "words"), list(CSV_REFUSALS.values()), ids=list(CSV_REFUSALS))
 def test_bad_csv_is_refused_by_line_and_column(text, words, tmp_path):
-    path = touch(tmp_path / "f.csv", text.encode())
+    path = touch(tmp_path / "f.csv", text if isinstance(text, bytes) else text.encode())
     check_refused(lambda: datasets.load(path), words)
 
 
