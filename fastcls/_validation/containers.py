@@ -351,7 +351,8 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
-        how = f"use {name}.ravel()" if shape[0] == 1 else f"use {name}.argmax(axis=1) if rows are one-hot; {_SEVERAL}"
+        array = name if name.isidentifier() else "labels"  # else it is called by its file
+        how = f"use {array}.ravel()" if shape[0] == 1 else f"use {array}.argmax(axis=1) if rows are one-hot; {_SEVERAL}"
         raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}")
     if len(shape) not in (1, 2):
         raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}")

@@ -1,4 +1,4 @@
-"""The user's data, read and checked for a command. Errors name the arrays of the user's file."""
+"""The user's data, read and checked for a command. Errors name the user's file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from fastcls.datasets import (
     NAMES,
     Dataset,
     OnError,
-    array_names,
     existing_path,
     folder_of_data,
     layout_of,
     list_images,
     load_listed,
     name_of,
-    npz_keys,
     refuse_unfetched,
 )
 from fastcls.metrics import check_magnitude
@@ -36,17 +34,17 @@ from ._split import Division, divide, divide_images, spare_rows
 
 
 def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
-    """Load data with ``fastcls.datasets.load``, and check that all numbers are finite.
+    """Load data with ``fastcls.datasets.load``, and check that sums of all metrics are finite.
 
     Raises
     ------
     InputError
-        Raised before rows are shuffled or left out, so the array and the row are those of the user's file.
+        Raised before rows are shuffled or left out, so the file and the row are those of the user.
     """
     require_data(data)
     refuse_same_file(options.get("labels"), data)
     dataset = datasets.load(data, **options)
-    for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
+    for name, rows in ((quoted(data), dataset.X), (f"the test set of {quoted(data)}", dataset.X_test)):
         if rows is not None:
             check_finite(rows, name)
             for metric in metrics:
@@ -126,14 +124,3 @@ def refuse_same_file(labels: Any, data: str) -> None:
         and os.path.samefile(labels, data)
     ):
         raise InputError(f"--labels is the same file as the data, {quoted(data)}: give the file of its labels")
-
-
-def _names_of_arrays(data: str) -> tuple[str, str]:
-    """Return the names of the training and the test rows in the user's file."""
-    path = Path(data)
-    if path.suffix.lower() == ".npy":
-        return path.name, "X_test"
-    if path.suffix.lower() == ".npz" and path.is_file():
-        names = array_names(npz_keys(path))
-        return names.X or "X", names.X_test or "X_test"
-    return "X", "X_test"

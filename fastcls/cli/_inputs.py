@@ -277,7 +277,7 @@ def _read_rows(
     refuse_same_file(labels, data)
     if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
         X, _ = _read_rows(data, None, wanted, progress)
-        y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), Path(labels).name)
+        y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
         if len(y) != len(X):
             raise InputError(
                 f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}: give one label "

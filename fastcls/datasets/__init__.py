@@ -67,7 +67,7 @@ from fastcls.datasets._synthetic import make_parity, make_ring, make_three_modes
 from fastcls.datasets._table_folder import load_table_folder
 
 # For other packages of fastcls:
-from ._assemble import UNLABELLED, NoLabelsError, array_names
+from ._assemble import UNLABELLED, NoLabelsError
 from ._common import existing_path, name_of
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
@@ -84,7 +84,7 @@ from ._listing import (
     relative_names,
 )
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
-from ._npy import npz_keys, read_npy
+from ._npy import read_npy
 from ._split import can_stratify
 from ._tables import in_order
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastcls._validation.containers import read_array
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, printable, quoted, quoted_list
+from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import names_of_features
 from fastcls.datasets._assemble import (
     UNLABELLED,
@@ -20,6 +20,7 @@ from fastcls.datasets._assemble import (
     assemble,
     assemble_named,
     called_in,
+    called_labels,
     given_labels,
     has_own_labels,
     names_among,
@@ -58,12 +59,13 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
         If there are neither two nor four arrays, one is None, they do not fit each other or into memory, or rows are not
         finite.
     """
+    y_called = "y"
     if not isinstance(arrays, (tuple, list)):
         if getattr(getattr(arrays, "dtype", None), "names", None):
             read_array(arrays, "X")  # refuses a structured array
         if labels is None:
             raise NoLabelsError(f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=")
-        arrays = (arrays, labels if is_stored(labels) else given_labels(labels))
+        arrays, y_called = (arrays, labels if is_stored(labels) else given_labels(labels)), called_labels(labels)
     elif labels is not None:
         raise InputError(f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
@@ -76,7 +78,8 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     if test:
         own = names_of_features(test[0])
         test = [in_order(read_array(test[0], "X_test"), own or (), names or (), "X_test", "X"), test[1]]
-    return assemble(read_array(X, "X"), y, *test, feature_names=names, name=name)
+    called = ("X", y_called, "X_test", "y_test")
+    return assemble(read_array(X, "X"), y, *test, feature_names=names, name=name, called=called)
 
 
 @noting
@@ -120,7 +123,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         class_names=arrays.get("class_names"),
         image_shape=arrays.get("image_shape"),
         name=name_of(file),
-        called=called_in(names, own_labels=own_labels),
+        called=called_in(names, labels, there, lambda key: f"{quoted(file)}: {key}"),
     )
 
 
@@ -169,7 +172,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         given_labels(labels),
         class_names=None if class_file is None else text_lines(class_file),
         name=name_of(file),
-        called=(printable(file.name), "y", None, None),
+        called=(quoted(file), called_labels(labels), None, None),
     )
 
 
@@ -219,7 +222,7 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
         None if names.y_test is None else read_npy(files[names.y_test]),
         class_names=text_lines(folder / "classes.txt") if (folder / "classes.txt").is_file() else None,
         name=name_of(folder),
-        called=called_in(names, own_labels=own_labels),
+        called=called_in(names, labels, files, lambda key: quoted(files[key])),
     )
 
 
@@ -249,7 +252,8 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     if head.node == "array":
         if labels is None:
             raise NoLabelsError(f"{quoted(folder)} is one zarr array without labels: give labels=, or a group of X and y")
-        return assemble(_zarr_values(folder), given_labels(labels), name=name)
+        called = (quoted(folder), called_labels(labels), None, None)
+        return assemble(_zarr_values(folder), given_labels(labels), name=name, called=called)
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
     return assemble_named(
         there,

@@ -15,7 +15,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
-from fastcls.datasets._common import existing_path, name_of, note, note_left_out
+from fastcls.datasets._common import existing_path, name_of, note, note_left_out, without_file
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
@@ -124,14 +124,19 @@ def assemble_named(
         class_names=class_names,
         image_shape=image_shape,
         name=name or name_of(file),
-        called=called_in(names, own_labels=own_labels),
+        called=called_in(names, labels, there, lambda key: f"{quoted(file)}: {key}"),
     )
 
 
-def called_in(names: ArrayNames, *, own_labels: bool) -> ArrayNames:
-    """How messages call the arrays of a file: by their own names, as far as the file has them."""
-    y, y_test = (names.y, names.y_test) if own_labels else (None, None)
-    return ArrayNames(names.X or "X", y or "y", names.X_test or "X_test", y_test or "y_test")
+def called_in(names: ArrayNames, labels: Any, there: Collection[str], called: Callable[[str], str]) -> ArrayNames:
+    """How messages call the arrays of a file (``'data.npz': X``). Given labels are those of another file, or ``y``."""
+    X, y, X_test, y_test = (None if name is None else called(name) for name in names)
+    return ArrayNames(X, y if has_own_labels(labels, there) else called_labels(labels), X_test, y_test)
+
+
+def called_labels(labels: Any) -> str:
+    """How messages call labels that are given: the file's name, or ``y``."""
+    return quoted(labels) if isinstance(labels, (str, os.PathLike)) else "y"
 
 
 def given_labels(labels: Any, there: Collection[str] = ()) -> np.ndarray | None:
@@ -170,7 +175,8 @@ def assemble(
     arrays = {train: X} if X_test is None else {train: X, test: X_test}
     if X_test is not None and X.shape[1:] != X_test.shape[1:]:
         raise InputError(
-            f"{train} has rows of shape {X.shape[1:]} and {test} of {X_test.shape[1:]}: give the same shape in both"
+            f"{train} has rows of shape {X.shape[1:]} and {without_file(test, train)} of {X_test.shape[1:]}: give the same "
+            "shape in both"
         )
     shape = None
     for what, rows in arrays.items():
@@ -180,10 +186,11 @@ def assemble(
     if y is None:
         y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
     codes, test_codes, names = encode_labels(y, y_test, class_names, (first, second))
-    for what, given, found in ((first, X, codes), (second, X_test, test_codes)):
+    for what, rows_called, given, found in ((first, train, X, codes), (second, test, X_test, test_codes)):
+        of = "" if rows_called in _CALLED or "': " in what else f" of {rows_called}"
         if given is not None and found is not None and len(given) != len(found):
             raise InputError(
-                f"{what} has {counted(len(found), 'label')} for {counted(len(given), 'row')}: give one label per row"
+                f"{what} has {counted(len(found), 'label')} for {counted(len(given), 'row')}{of}: give one label per row"
             )
     arrays = to_common_dtype(arrays)
     for what, rows in arrays.items():

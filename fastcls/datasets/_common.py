@@ -101,6 +101,12 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     return found
 
 
+def without_file(name: str, other: str) -> str:
+    """How a message calls an array (``'data.npz': X_test``) after another of the same file: without the file."""
+    file, sign, array = name.rpartition("': ")
+    return array if sign and other.startswith(file + sign) else name
+
+
 def first_reasons(refused: Mapping[int, str], names: Callable[[int], object]) -> str:
     """Name the first three images that cannot be read, each with the reason, and count the others."""
     named = "; ".join(f"{quoted(names(i))}: {why}" for i, why in list(refused.items())[:3])

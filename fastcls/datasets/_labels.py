@@ -17,7 +17,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.labels import first_no_class
 from fastcls._validation.messages import kind, quoted, quoted_list
 from fastcls._validation.types import as_numbers, is_floating, name_of
-from fastcls.datasets._common import looks_of, note, note_look_alikes
+from fastcls.datasets._common import looks_of, note, note_look_alikes, without_file
 
 #: how files write that there is no value, in lower case
 MISSING = frozenset(("", "na", "n/a", "#n/a", "null", "?"))
@@ -131,7 +131,8 @@ def encode_labels(
     test = None if y_test is None else plain_labels(y_test, second)
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
         raise InputError(
-            f"{first} and {second} are of different kinds ({train.dtype}, {test.dtype}): convert one to the other"
+            f"{first} and {without_file(second, first)} are of different kinds ({train.dtype}, {test.dtype}): convert one "
+            "to the other"
         )
     if class_names is not None and train.dtype.kind != "U" and _names_later.get():
         class_names = None

@@ -15,6 +15,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._arrow import is_arrow, is_saved_dataset, load_arrow
+from fastcls.datasets._assemble import NoLabelsError
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import entries, existing_path, is_folder, name_of, note, noting, text_lines
 from fastcls.datasets._csv import is_csv, load_csv
@@ -209,7 +210,13 @@ def load(
     _refuse_options(f"{quoted(path)}, {_FIRST_WORDS.split(layout.description)[0]}", given, layout.options)
     always = {"progress": progress, "on_error": on_error}
     given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
-    dataset = layout.loader(path, **given)
+    try:
+        dataset = layout.loader(path, **given)
+    except InputError as error:
+        files = [path, labels] if isinstance(labels, (str, os.PathLike)) else [path]
+        if isinstance(error, NoLabelsError) or any(quoted(file)[:-1] in str(error) for file in files):
+            raise
+        raise InputError(f"{quoted(path)}: {error}") from None  # such as image_shape, or class_names
     return replace(dataset, name=given_name) if dataset.name == name_of(path) != given_name else dataset
 
 

@@ -90,8 +90,8 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
                     counts = [*headers[rows].shape[:1], *headers[labels].shape]
                     if len(counts) == 2:  # labels of another shape have their own message
                         raise InputError(
-                            f"{labels} has {counted(counts[1], 'label')} for {counted(counts[0], 'row')}: "
-                            "give one label per row"
+                            f"{quoted(path)}: {labels} has {counted(counts[1], 'label')} for "
+                            f"{counted(counts[0], 'row')}: give one label per row"
                         )
             if not memory.fits(sum(header.n_bytes for header in headers.values())):
                 raise MemoryError

@@ -18,7 +18,7 @@ from fastcls.datasets._csv import read_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
 from fastcls.datasets._listing import is_system, natural_key
-from fastcls.datasets._tables import Table, joined, load_tables
+from fastcls.datasets._tables import Table, joined, labels_of_test, load_tables
 
 _PART = re.compile(r"(?:.*[-_. ])?(train|test)(?:ing)?(?:[-_. ].*)?", re.IGNORECASE)
 
@@ -75,10 +75,9 @@ def load_table_folder(
     if len({file.suffix.lower() for file in used}) > 1:
         raise InputError(f"{quoted(folder)} has tables with different endings: keep one kind, or give one file")
     note_left_out(name_of(folder), [file.name for file in files[""]], " and ".join(file.name for file in used))
-    train, test = (
-        joined([_read(file, labels, part) for file in files[part]]) if files[part] else None for part in ("train", "test")
-    )
-    assert train is not None
+    train = joined([_read(file, labels, "train") for file in files["train"]])
+    own = labels_of_test(labels, train)
+    test = joined([_read(file, own, "test") for file in files["test"]]) if files["test"] else None
     return load_tables(
         train, test, labels=labels, name=name_of(folder), image_size=image_size, on_error=on_error, progress=progress
     )

@@ -14,7 +14,16 @@ from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite, places_of_features
-from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels, wanted_labels
+from fastcls.datasets._assemble import (
+    LABELS,
+    ROWS,
+    UNLABELLED,
+    NoLabelsError,
+    assemble,
+    called_labels,
+    given_labels,
+    wanted_labels,
+)
 from fastcls.datasets._common import existing_path, note, note_left_out
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError, decode_all
@@ -160,19 +169,20 @@ def load_tables(
     on_error: OnError = "raise",
     progress: Progress | None = None,
 ) -> Dataset:
-    """Make a data set of a table, and of a second one with its test rows."""
+    """Make a data set of a table, and of a second one with its test rows, whose labels are its own."""
     parts: list[tuple[Table, Chosen, Any]] = []
     called: list[str] = []
     for table in (train,) if test is None else (train, test):
-        chosen = choose(table, labels)
-        if chosen.label is None and labels is None:
+        given = labels if table is train else labels_of_test(labels, train)
+        chosen = choose(table, given)
+        if chosen.label is None and given is None:
             if table is test:
                 note(f"{table.where} has no labels and is left out")
                 continue
             raise without_labels(table)
-        y = given_labels(labels) if chosen.label is None else chosen.label.values()
+        y = given_labels(given) if chosen.label is None else chosen.label.values()
         parts.append((table, chosen, y))
-        called.append("y" if chosen.label is None else f"the column {quoted(chosen.label.name)}")
+        called.append(called_labels(given) if chosen.label is None else called_column(table, chosen.label.name))
     _check_class_names([(table, chosen.label) for table, chosen, _ in parts if chosen.label is not None])
     names = parts[0][1].label.class_names if parts[0][1].label is not None else None
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
@@ -180,7 +190,7 @@ def load_tables(
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
     features = _names_of(parts[0][1].features) if train.is_named else ()
     known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None}
-    known["called"] = ("X", called[0], "X_test", f"{called[-1]}{' of the test rows' if len(parts) == 2 else ''}")
+    known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
     if len(parts) == 2:
         own, wanted = (_names_of(chosen.features) for _, chosen, _ in (parts[1], parts[0]))
         X_test = in_order(rows_of(parts[1][0], parts[1][1].features), own, wanted, parts[1][0].where, train.where)
@@ -191,8 +201,22 @@ def load_tables(
     first, second = _divided(train, split)
     y = plain_labels(y, called[0])  # before they are divided, so that messages have the row of the table
     if len(y) != len(X):
-        raise InputError(f"{called[0]} has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
+        raise InputError(
+            f"{called[0]} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {train.where}: give one label per "
+            "row"
+        )
     return assemble(X[first], y[first], X[second], y[second], **known)
+
+
+def labels_of_test(labels: Any, train: Table) -> Any:
+    """What names the labels of the test rows, if `labels` is given for the training rows: a column of both, else nothing."""
+    is_column = isinstance(labels, str) and any(column.name == labels for column in train.columns)
+    return labels if is_column or labels is UNLABELLED else None
+
+
+def called_column(table: Table, name: str) -> str:
+    """How messages call a column."""
+    return f"{table.where}: the column {quoted(name)}"
 
 
 def _check_class_names(labels: Sequence[tuple[Table, Column]]) -> None:
@@ -292,14 +316,14 @@ def rows_of(table: Table, features: Sequence[Column]) -> np.ndarray:
     """
     if len(features) == 1 and features[0].kind == "vectors":
         values = features[0].values()
-        check_finite(values.reshape(len(values), -1), f"the column {quoted(features[0].name)}")
+        check_finite(values.reshape(len(values), -1), called_column(table, features[0].name))
         return values
     columns = {column.name: column.values()[:, None] for column in features}
     for name, values in columns.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values[:, 0])))
             kind = "NaN" if np.isnan(values[row, 0]) else "infinity"
-            raise InputError(f"the column {quoted(name)} has {kind} at row {row}: remove the row, or fill it")
+            raise InputError(f"{called_column(table, name)} has {kind} at row {row}: remove the row, or fill it")
     columns = to_common_dtype(columns)
     dtype = next(iter(columns.values())).dtype
     if not memory.fits(table.n_rows * len(columns) * dtype.itemsize):

@@ -123,7 +123,7 @@ def test_bad_values_are_refused_by_row_and_column(name):
     elif name == "f.npy":
         np.save(name, BAD)
         np.save("y.npy", Y)
-        assert "f.npy contains NaN (first at row 3, column 0)" in cli("run", name).stderr.splitlines()[-1]
+        assert "'f.npy' contains NaN (first at row 3, column 0)" in cli("run", name).stderr.splitlines()[-1]
     else:
         Path(name).write_text("a,label\n1,0\nnan,1\n")
         refused(cli("run", name), "has 'nan' in line 3, column 'a'")

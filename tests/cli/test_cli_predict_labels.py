@@ -52,7 +52,10 @@ def test_labels_next_to_the_rows_that_do_not_fit_are_noted(model):
     np.save("ten.npy", X[:10])
     result = cli("predict", model, "ten.npy")
     assert result.exit_code == 0
-    assert "the labels of 'ten.npy' are not used: y has 40 labels for 10 rows: give one label per row\n" in result.stderr
+    assert (
+        "the labels of 'ten.npy' are not used: 'labels.npy' has 40 labels for 10 rows of 'ten.npy': give one label per row\n"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(

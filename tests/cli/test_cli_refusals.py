@@ -116,8 +116,17 @@ def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
         np.savez(file, **dict(zip(keys, (X, np.arange(60) % 3), strict=True)))
     result = cli(*words, file)
     assert result.exit_code == 2, result.stdout
-    named = file if keys is None else keys[0]
+    named = f"'{file}'" if keys is None else f"'{file}': {keys[0]}"
     assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN (first at row 3, column 2)")
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "--preset", "dino"], ["run", "--probe", "clip"]])
+@pytest.mark.parametrize("bad", ["X", "X_test"])
+def test_a_number_whose_square_overflows_is_named_with_its_file(bad, words, here):
+    arrays = {"X": np.ones((60, 5)), "X_test": np.ones((30, 5))}
+    arrays[bad][3, 2] = 1e200
+    np.savez("bad.npz", **arrays, y=np.arange(60) % 3, y_test=np.arange(30) % 3)
+    assert refused(cli(*words, "bad.npz"), "'bad.npz' has 1e+200 at row 3, column 2; above", "scale the data down")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

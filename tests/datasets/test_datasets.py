@@ -185,8 +185,8 @@ def test_nan_and_infinity_are_refused_by_row_and_column(bad: float, tmp_path: Pa
     np.save(tmp_path / "c/X_train.npy", X)
     for name, source, labels in (
         ("features", tmp_path / "a.npz", None),
-        ("b.npy", tmp_path / "b.npy", y),
-        ("X_train", tmp_path / "c", y),
+        ("b.npy'", tmp_path / "b.npy", y),
+        ("X_train.npy'", tmp_path / "c", y),
         ("X", (X, y), None),
         ("X", X, y),
     ):

@@ -450,6 +450,23 @@ FAULTS = [
     ("datasets/_labels.py", "if 0 < len(texts) < len(cells) and", "if False and", "datasets/test_label_files.py"),
     ("cli/_run.py", "options.data, options.folder_ending", "options.data", "cli/test_cli_preset.py"),
     # files: which are read, and what is refused
-    ("datasets/_hdf5.py", '.asstr("utf-8", "strict")', '.asstr("utf-8", "backslashreplace")', "datasets/test_label_files.py"),
+    (
+        "datasets/_assemble.py",
+        "name is None else called(name)",
+        "True else called(name)",
+        "datasets/test_refusals_name_the_file.py",
+    ),
+    (
+        "datasets/_tables.py",
+        "labels if is_column or labels is UNLABELLED else None",
+        "labels",
+        "datasets/test_refusals_name_the_file.py",
+    ),
+    (
+        "datasets/_hdf5.py",
+        '.asstr("utf-8", "strict")',
+        '.asstr("utf-8", "backslashreplace")',
+        "datasets/test_label_files.py",
+    ),
     ("datasets/_common.py", 'decode("utf-8-sig")', 'decode("utf-8", "backslashreplace")', "datasets/test_label_files.py"),
 ]
