@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
-from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     NAMES,
     Dataset,
@@ -26,14 +25,14 @@ from fastcls.datasets import (
     name_of,
     refuse_unfetched,
 )
-from fastcls.metrics import check_magnitude
+from fastcls.metrics import METRICS, check_magnitude
 
 from .. import datasets
 from ._checks import RunOptions
 from ._split import Division, divide, divide_images, spare_rows
 
 
-def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
+def load(data: str, metrics: Sequence[str] = (), **options: Any) -> Dataset:
     """Load data with ``fastcls.datasets.load``, and check that sums of all metrics are finite.
 
     Raises
@@ -46,10 +45,15 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
     dataset = datasets.load(data, **options)
     for name, rows in ((quoted(data), dataset.X), (f"the test set of {quoted(data)}", dataset.X_test)):
         if rows is not None:
-            check_finite(rows, name)
-            for metric in metrics:
+            for metric in _strictest(metrics, rows.shape[1]):
                 check_magnitude(rows, name, metric)
     return dataset
+
+
+def _strictest(metrics: Sequence[str], n_features: int) -> set[str]:
+    """Return the metrics whose checks of magnitude imply those of all: that with the smallest limit, and those of norms."""
+    first = min(metrics, key=lambda name: METRICS[name].max_abs(n_features), default=None)
+    return {name for name in metrics if name == first or METRICS[name].needs_norms}
 
 
 def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division]:

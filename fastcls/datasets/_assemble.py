@@ -166,10 +166,12 @@ def assemble(
     feature_names: tuple[str, ...] | None = None,
     name: str,
     called: Sequence[str | None] = _CALLED,
+    is_finite: bool = False,
 ) -> Dataset:
     """Make a data set of arrays of a file, in any of the shapes that ``as_rows`` takes.
 
-    `called` is how messages call the arrays. NaN and infinity are refused.
+    `called` is how messages call the arrays. NaN and infinity are refused; `is_finite` says that there are none. This reads
+    memory maps once, in blocks: later, an estimator may see only some of the rows, and its message would number those.
     """
     train, first, test, second = (name or usual for name, usual in zip(called, _CALLED, strict=True))
     arrays = {train: X} if X_test is None else {train: X, test: X_test}
@@ -194,7 +196,8 @@ def assemble(
             )
     arrays = to_common_dtype(arrays)
     for what, rows in arrays.items():
-        check_finite(rows, what)
+        if not is_finite:
+            check_finite(rows, what)
     recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays[train]) else {}
     return Dataset(
         arrays[train],

@@ -189,7 +189,7 @@ def load_tables(
         return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
     features = _names_of(parts[0][1].features) if train.is_named else ()
-    known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None}
+    known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None, "is_finite": True}
     known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
     if len(parts) == 2:
         own, wanted = (_names_of(chosen.features) for _, chosen, _ in (parts[1], parts[0]))

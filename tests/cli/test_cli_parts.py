@@ -11,7 +11,8 @@ import pytest
 from _command import here
 
 from fastcls._scoring import intervals
-from fastcls.cli import _checks, _estimate, _linear, _progress, _test_set, _text
+from fastcls._validation import rows
+from fastcls.cli import _checks, _data, _estimate, _linear, _progress, _test_set, _text
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -33,6 +34,29 @@ def test_the_test_set_counts_evaluations_and_warns_at_the_second():
     with pytest.warns(UserWarning, match="2 times"):
         test.evaluate("zero", Zero())
     assert test.evaluations.total() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "n_passes"),
+    [
+        ("f.npy", "uint8", 0),
+        ("f.npy", "float32", 1),
+        ("f.npy", "float64", 2),  # for NaN, and for squares that overflow
+        ("f.csv", "float64", 2),
+    ],
+)
+def test_rows_are_read_once_for_each_check(name, dtype, n_passes, monkeypatch):
+    X, y = np.full((40, 3), 2.5).astype(dtype), np.arange(40) % 2
+    if name == "f.npy":
+        np.save(name, X)
+        np.save("y.npy", y)
+    else:
+        np.savetxt(name, np.column_stack([X, y]), delimiter=",", header="a,b,c,label", comments="")
+    seen = []
+    largest = rows.largest_magnitude
+    monkeypatch.setattr(rows, "largest_magnitude", lambda block: (seen.append(len(block)), largest(block))[1])
+    assert len(_data.load(name, ("l1", "l2")).X) == 40
+    assert sum(seen) == 40 * n_passes
 
 
 def test_mcnemar_matches_hand_computed_values():
