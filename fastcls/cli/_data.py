@@ -32,8 +32,10 @@ from ._checks import RunOptions
 from ._split import Division, divide, divide_images, spare_rows
 
 
-def load(data: str, metrics: Sequence[str] = (), **options: Any) -> Dataset:
+def load(data: str, metrics: Sequence[str] = (), *, test_rows: bool = True, **options: Any) -> Dataset:
     """Load data with ``fastcls.datasets.load``, and check that sums of all metrics are finite.
+
+    Without `test_rows`, those in a file next to an .npy file are not looked for.
 
     Raises
     ------
@@ -42,7 +44,10 @@ def load(data: str, metrics: Sequence[str] = (), **options: Any) -> Dataset:
     """
     require_data(data)
     refuse_same_file(options.get("labels"), data)
-    dataset = datasets.load(data, **options)
+    if not test_rows and data not in NAMES and layout_of(Path(data)) == "npy":
+        dataset = datasets.load_npy(data, labels=options.get("labels"), test_rows=False)
+    else:
+        dataset = datasets.load(data, **options)
     for name, rows in ((quoted(data), dataset.X), (f"the test set of {quoted(data)}", dataset.X_test)):
         if rows is not None:
             for metric in _strictest(metrics, rows.shape[1]):

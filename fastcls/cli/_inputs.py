@@ -288,7 +288,8 @@ def _read_rows(
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
     with progress.step("loading the data") as report:
         try:
-            dataset, labelled = load_data(data, progress=report, labels=None if labels is None else str(labels)), True
+            given = None if labels is None else str(labels)
+            dataset, labelled = load_data(data, progress=report, labels=given, test_rows=False), True
         except InputError as error:
             if labels is not None:
                 raise

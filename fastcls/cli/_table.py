@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from fastcls._scoring.table import is_bound
 from fastcls._validation.messages import counted, printable
+from fastcls.datasets import find_test_rows
 from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
@@ -152,7 +153,7 @@ def closing_lines(results: dict[str, Any], folder: Path, data: str, labels: str 
     if not saved:
         again = ["fastcls", "run", as_word(data), *(() if labels is None else ("--labels", labels))]
         return [first, _best_line(results), f"Next: {printable(shlex.join(again))}"]
-    return [first, _best_line(results), _predict_line(folder, saved[0], data, labels)]
+    return [first, _best_line(results), _predict_line(results, folder, saved[0], data, labels)]
 
 
 def _best_line(results: dict[str, Any]) -> str:
@@ -245,7 +246,7 @@ def protocol_lines(results: dict[str, Any], folder: Path, data: str, labels: str
     """Return the last lines: the report, the source of the protocol and, if a model was saved, the next command."""
     lines = [_report_line(folder), f"Protocol: {results['protocol']['settings']['source']}"]
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
-    return [*lines, _predict_line(folder, saved[0], data, labels)] if saved else lines
+    return [*lines, _predict_line(results, folder, saved[0], data, labels)] if saved else lines
 
 
 def _report_line(folder: Path) -> str:
@@ -253,8 +254,10 @@ def _report_line(folder: Path) -> str:
     return f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
 
 
-def _predict_line(folder: Path, model: str, data: str, labels: str | None) -> str:
-    words = ["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(data)]
+def _predict_line(results: dict[str, Any], folder: Path, model: str, data: str, labels: str | None) -> str:
+    is_alone = labels is not None or results["test_set"] != "own" or not data.lower().endswith(".npy")
+    rows = None if is_alone or not Path(data).is_file() else find_test_rows(Path(data))
+    words = ["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(str(rows or data))]
     if labels is not None and not Path(labels).exists():  # a name in the data, which would be a feature otherwise
         words += ["--labels", labels]
     return f"Next: {printable(shlex.join(words))}"

@@ -39,6 +39,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _for_models.py  lets loaded models take images in place of rows, and predict class names
     _npy.py      compares the header of an .npy with the size of the file before NumPy allocates memory
     _assemble.py   which arrays of a file are rows and labels, by their names; arrays to a Dataset
+    _next_to.py    labels, class names and test rows in files next to a file of rows, by their names
     _label_files.py  labels from a file of their own, of any format
     _tables.py   which columns of a table are features and labels; a table to a Dataset
     _labels.py   labels of any kind -> codes and class names
@@ -84,6 +85,7 @@ from ._listing import (
     relative_names,
 )
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
+from ._next_to import find_test_rows
 from ._npy import read_npy
 from ._split import can_stratify
 from ._tables import in_order

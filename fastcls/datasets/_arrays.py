@@ -27,12 +27,11 @@ from fastcls.datasets._assemble import (
 )
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._next_to import find_classes, find_labels, find_test_rows, label_names
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._stored import is_stored, read_whole
 from fastcls.datasets._tables import in_order
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
-
-_ENDINGS_OF_X = ("_f16", "_f32", "_X")
 
 
 @noting
@@ -128,8 +127,8 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
 
 
 @noting
-def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
-    """Load rows from an .npy file as a memory map, with labels from `labels` or from a file next to it.
+def load_npy(path: str | os.PathLike[str], *, labels: Any = None, test_rows: bool = True) -> Dataset:
+    """Load rows from an .npy file as a memory map, with labels and test rows from files next to it.
 
     Parameters
     ----------
@@ -137,8 +136,15 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         Rows (n, d), or images (n, h, w), (n, h, w, c), (n, c, h, w).
     labels : path or array-like, optional
         None: the first of these files in the same folder: ``<stem>_labels.npy``, ``<stem>.labels.npy``, the stem with
-        its ending ``_f16``, ``_f32`` or ``_X`` replaced by ``_labels``, ``labels.npy``, ``y.npy``. Class names come
-        from ``<stem>_classes.txt``, ..., ``classes.txt`` in the same way.
+        its ending ``_f16``, ``_f32`` or ``_X`` replaced by ``_labels``; the stem with a word for labels in place of one for
+        rows (``y_train.npy`` for ``X_train.npy``, ``clip_labels.npy`` for ``clip_features.npy``; the words are those of
+        ``load_npz``); labels of the part that the stem names (``y_train.npy`` for ``clip_train.npy``); ``labels.npy``,
+        ``y.npy``, ``label.npy``, ``targets.npy``, ``target.npy``. Class names come from ``<stem>_classes.txt``, ...,
+        ``classes.txt`` in the same way.
+    test_rows : bool
+        Whether the file of the same name with ``test`` for ``train`` (``X_test.npy`` for ``X_train.npy``), or with an added
+        ``_test``, has the test set, if its labels are found in the same way. Files next to the rows are not looked for if
+        `labels` are given.
 
     Returns
     -------
@@ -151,29 +157,49 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         other.
     """
     file = existing_path(path, wanted="an .npy file")
+    rows = _rows_of_npy(file)
+    test, y_test = find_test_rows(file) if test_rows and labels is not UNLABELLED else None, None
+    if labels is None:
+        labels = find_labels(file)
+        if labels is None:
+            looked_for = quoted_list([f"{name}.npy" for name in label_names(file.stem)])
+            raise NoLabelsError(
+                f"{quoted(file)} has no labels next to it (looked for {looked_for}): give labels=, such as the path of an "
+                ".npy file"
+            )
+        note(f"labels of {quoted(file.name)} are read from {quoted(labels.name)}", level=logging.INFO)
+        y_test = None if test is None else find_labels(test)
+        if test is not None and y_test is None:
+            note(f"{quoted(test.name)} next to {quoted(file.name)} has no labels, so these test rows are not used")
+    elif test is not None and find_labels(test) is not None:
+        note(
+            f"{quoted(test.name)} next to {quoted(file.name)} is not used, because labels are given: to test on it, leave "
+            "them out, or give the folder",
+            level=logging.INFO,
+        )
+    if test is not None and y_test is not None:
+        note(f"test rows are read from {quoted(test.name)}, and their labels from {quoted(y_test.name)}", level=logging.INFO)
+    else:
+        test = None
+    class_file = find_classes(file)
+    return assemble(
+        rows,
+        given_labels(labels),
+        None if test is None else _rows_of_npy(test),
+        None if y_test is None else given_labels(y_test),
+        class_names=None if class_file is None else text_lines(class_file),
+        name=name_of(file),
+        called=(quoted(file), called_labels(labels), quoted(test), called_labels(y_test)),
+    )
+
+
+def _rows_of_npy(file: Path) -> np.ndarray:
     rows = read_npy(file)
     if rows.ndim == 1:
         raise InputError(
             f"{quoted(file)} is one-dimensional, shape {rows.shape}; wanted rows (n, d): did you swap rows and labels?"
         )
-    if labels is None:
-        candidates = _next_to(file, "labels", ".npy") + [file.parent / "y.npy"]
-        found = next((c for c in candidates if c.is_file() and c != file), None)
-        if found is None:
-            raise NoLabelsError(
-                f"{quoted(file)} has no labels next to it (looked for {quoted_list([c.name for c in candidates])}): "
-                "give labels=, such as the path of an .npy file"
-            )
-        note(f"labels of {quoted(file.name)} are read from {quoted(found.name)}", level=logging.INFO)
-        labels = found
-    class_file = next((c for c in _next_to(file, "classes", ".txt") if c.is_file()), None)
-    return assemble(
-        rows,
-        given_labels(labels),
-        class_names=None if class_file is None else text_lines(class_file),
-        name=name_of(file),
-        called=(quoted(file), called_labels(labels), None, None),
-    )
+    return rows
 
 
 def is_npy_folder(path: Path) -> bool:
@@ -269,10 +295,3 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
 
 def _zarr_values(folder: Path) -> np.ndarray:
     return read_whole(open_zarr(folder), quoted(folder))
-
-
-def _next_to(file: Path, what: str, ending: str) -> list[Path]:
-    stem = file.stem
-    names = [f"{stem}_{what}", f"{stem}.{what}"]
-    names += [f"{stem.removesuffix(end)}_{what}" for end in _ENDINGS_OF_X if stem.endswith(end)]
-    return [file.parent / f"{name}{ending}" for name in [*names, what]]

@@ -23,7 +23,7 @@ from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtyp
 #: words that name rows and labels, the preferred one first
 ROWS = ("x", "features", "feature", "feats", "embeddings", "embedding", "embs", "emb", "images", "image", "vectors", "data")
 LABELS = ("y", "labels", "label", "targets", "target")
-_NAME = re.compile(
+NAME = re.compile(
     rf"(?:(train|test)(?:ing)?[_./ -]?)?(?:({'|'.join(ROWS)})|({'|'.join(LABELS)}))(?:[_./ -]?(train|test)(?:ing)?)?"
 )
 _WANTED = "name them X, y or X_train, y_train, X_test, y_test (or features, labels, ...)"
@@ -53,7 +53,7 @@ def array_names(there: Collection[str]) -> ArrayNames:
     """Find the arrays of a data set by their names: ``X``, ``x_train``, ``train_images``, ``test/labels`` and the like."""
     found: dict[tuple[bool, bool], list[tuple[bool, int, str]]] = {}
     for name in there:
-        match = _NAME.fullmatch(name.lower())
+        match = NAME.fullmatch(name.lower())
         if match is None or (match[1] and match[4]):
             continue
         part, word = match[1] or match[4], match[2] or match[3]
@@ -83,6 +83,8 @@ def names_among(there: Mapping[str, int] | Collection[str], file: Any, labels: A
         known = (names.y, names.X_test, names.y_test, "class_names", "image_shape")
         wide = [name for name in there if name not in known and (not isinstance(there, Mapping) or there[name] > 1)]
         names = names._replace(X=wide[0] if len(wide) == 1 else None)
+        if not wide and names.y_test is None:  # the only rows are called X_test
+            names = names._replace(X=names.X_test, X_test=None)
     if names.X is None:
         said = f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: {_WANTED}"
         raise NoLabelsError(f"{said}, or give labels=") if names.y is None and labels is None else InputError(said)

@@ -28,6 +28,7 @@ from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._labels import names_come_later
 from fastcls.datasets._listing import is_image_folder, is_system
+from fastcls.datasets._next_to import find_labels, find_test_rows
 from fastcls.datasets._safetensors import is_safetensors, load_safetensors
 from fastcls.datasets._stored import is_stored
 from fastcls.datasets._table_folder import is_table_folder, load_table_folder
@@ -211,13 +212,31 @@ def load(
     always = {"progress": progress, "on_error": on_error}
     given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
     try:
-        dataset = layout.loader(path, **given)
+        dataset = _with_labels(layout, path, given)
     except InputError as error:
         files = [path, labels] if isinstance(labels, (str, os.PathLike)) else [path]
         if isinstance(error, NoLabelsError) or any(quoted(file)[:-1] in str(error) for file in files):
             raise
         raise InputError(f"{quoted(path)}: {error}") from None  # such as image_shape, or class_names
     return replace(dataset, name=given_name) if dataset.name == name_of(path) != given_name else dataset
+
+
+def _with_labels(layout: Layout, path: Path, given: dict[str, Any]) -> Dataset:
+    """Call a loader; if the data has no labels, once more with those of a file next to it, if there is one."""
+    try:
+        return layout.loader(path, **given)
+    except NoLabelsError:
+        labels = None if path.is_dir() else find_labels(path)
+        if labels is None:
+            raise
+    note(f"labels of {quoted(path.name)} are read from {quoted(labels.name)}", level=logging.INFO)
+    test = find_test_rows(path)
+    if test is not None:
+        note(
+            f"{quoted(test.name)} next to {quoted(path.name)} is not read: to test on it, give the folder",
+            level=logging.INFO,
+        )
+    return layout.loader(path, **given, labels=labels)
 
 
 def layout_of(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,8 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
-from fastcls.datasets._common import entries, existing_path, is_plain_file, name_of, note_left_out, noting
+from fastcls.datasets._assemble import NAME, UNLABELLED
+from fastcls.datasets._common import entries, existing_path, is_plain_file, name_of, note, note_left_out, noting
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_csv
 from fastcls.datasets._dataset import Dataset
@@ -50,6 +52,9 @@ def load_table_folder(
 ) -> Dataset:
     """Load a folder of tables: files with ``train`` in their name are the training rows, those with ``test`` the test rows.
 
+    Labels are a column of these files, or of ``y_train.csv`` next to ``X_train.csv`` (``y_test.csv``; the words are those of
+    ``load_npz``).
+
     Parameters
     ----------
     path : path
@@ -71,15 +76,38 @@ def load_table_folder(
     """
     folder = existing_path(path, wanted="a folder of tables")
     files = _files_in(folder)
-    used = [*files["train"], *files["test"]]
+    (train_files, own), (test_files, test_labels) = (_with_labels(files[part]) for part in ("train", "test"))
+    used = [*train_files, *test_files]
     if len({file.suffix.lower() for file in used}) > 1:
         raise InputError(f"{quoted(folder)} has tables with different endings: keep one kind, or give one file")
+    if labels is not None and own is not None:
+        files[""].append(own)
+    elif own is not None:
+        labels = own
+        note(f"labels of {quoted(train_files[0].name)} are read from {quoted(own.name)}", level=logging.INFO)
+    if test_labels is not None and labels is not UNLABELLED:
+        note(f"labels of {quoted(test_files[0].name)} are read from {quoted(test_labels.name)}", level=logging.INFO)
     note_left_out(name_of(folder), [file.name for file in files[""]], " and ".join(file.name for file in used))
-    train = joined([_read(file, labels, "train") for file in files["train"]])
-    own = labels_of_test(labels, train)
-    test = joined([_read(file, own, "test") for file in files["test"]]) if files["test"] else None
+    train = joined([_read(file, labels, "train") for file in train_files])
+    test_labels = labels_of_test(labels, train) or test_labels
+    test = joined([_read(file, test_labels, "test") for file in test_files]) if test_files else None
     return load_tables(
-        train, test, labels=labels, name=name_of(folder), image_size=image_size, on_error=on_error, progress=progress
+        train,
+        test,
+        labels=labels,
+        test_labels=test_labels,
+        name=name_of(folder),
+        image_size=image_size,
+        on_error=on_error,
+        progress=progress,
+    )
+
+
+def _with_labels(files: list[Path]) -> tuple[list[Path], Path | None]:
+    """The tables of rows, and the file of their labels (X_train.csv, y_train.csv), if there are one of each."""
+    named = [file for file in files if (match := NAME.fullmatch(file.stem.lower())) and match[3]]
+    return (
+        ([file for file in files if file not in named], named[0]) if len(files) == 2 and len(named) == 1 else (files, None)
     )
 
 

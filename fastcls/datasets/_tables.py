@@ -164,16 +164,17 @@ def load_tables(
     test: Table | None = None,
     *,
     labels: Any = None,
+    test_labels: Any = None,
     name: str,
     image_size: int | None = None,
     on_error: OnError = "raise",
     progress: Progress | None = None,
 ) -> Dataset:
-    """Make a data set of a table, and of a second one with its test rows, whose labels are its own."""
+    """Make a data set of a table, and of a second one with its test rows; `test_labels` are theirs, if not their own."""
     parts: list[tuple[Table, Chosen, Any]] = []
     called: list[str] = []
     for table in (train,) if test is None else (train, test):
-        given = labels if table is train else labels_of_test(labels, train)
+        given = labels if table is train else labels_of_test(labels, train) or test_labels
         chosen = choose(table, given)
         if chosen.label is None and given is None:
             if table is test:
