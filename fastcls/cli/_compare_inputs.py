@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,25 @@ import numpy as np
 from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls.datasets import NAMES, UNLABELLED, Dataset, NoLabelsError, existing_path, in_order, plain_labels, read_labels
+from fastcls.datasets import (
+    LAYOUTS,
+    NAMES,
+    UNLABELLED,
+    Dataset,
+    NoLabelsError,
+    existing_path,
+    folder_of_data,
+    in_order,
+    layout_of,
+    plain_labels,
+    read_labels,
+)
 
 from .. import datasets
 from ._compare_options import CompareOptions
 from ._data import load, require_data
+
+log = logging.getLogger("fastcls")
 
 
 @dataclass(frozen=True)
@@ -82,13 +97,17 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     for path in paths.values():
         require_data(path)
     given = None if options.labels is None else _labels_in(options.labels)
+    # test rows in files next to .npy files, as fastcls run takes them
+    test_rows = given is None and not options.test and options.folds is None
     read: dict[str, Dataset] = {}
     labelled: dict[str, np.ndarray] = {}
     for done, (name, path) in enumerate(paths.items(), 1):
-        read[name], own = _read(path, is_labelled=given is None)
+        read[name], own = _read(path, needs_labels=given is None, test_rows=test_rows)
         if own:
             labelled[path] = labels_of(read[name], read[name].y)
         report(done, len(paths))
+    if test_rows:
+        read = _without_test_rows_of_some(read, paths)
     labels = _agreed(labelled, "rows") if given is None else given
     if labels is None:
         raise InputError(f"none of {quoted_list(paths.values())} has labels: give --labels FILE")
@@ -96,9 +115,9 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     rows = {name: dataset.X for name, dataset in read.items()}
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
     if options.labels is not None:
-        for path in paths.values():
-            _check_order(path, labels, options.labels)
-    test, test_labels = _test(options, paths, read)
+        for path, own_labels in labelled.items():
+            _check_order(path, own_labels, labels, options.labels)
+    test, test_labels = _test(options, paths, read, labelled)
     classes, codes = _codes(labels, test_labels)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]
     numbers, test_numbers = np.arange(len(y)), np.arange(0 if y_test is None else len(y_test))
@@ -111,50 +130,59 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     return Representations(rows, y, test, y_test, classes, numbers, test_numbers)
 
 
-def _read(path: str, *, is_labelled: bool) -> tuple[Dataset, bool]:
-    """The data at a path, and whether it has labels of its own that are wanted."""
-    if is_labelled or path in NAMES:
-        try:
-            return load(path), is_labelled
-        except NoLabelsError:
-            pass
+def _read(path: str, *, needs_labels: bool, test_rows: bool) -> tuple[Dataset, bool]:
+    """The data at a path, and whether it has labels of its own; if they are not needed, they may be wrong."""
     try:
-        return load(path, labels=UNLABELLED), False
+        return load(path, test_rows=test_rows), True
     except InputError as error:
-        try:
-            return load(path), False  # layouts such as a folder of images always have labels
-        except InputError:
-            raise error from None
+        if needs_labels and not isinstance(error, NoLabelsError):
+            raise
+        layout = None if path in NAMES else layout_of(folder_of_data(Path(path)))
+        if layout is None or "labels" not in LAYOUTS[layout].options:  # a folder of images always has labels
+            raise
+    return load(path, labels=UNLABELLED, test_rows=test_rows), False
+
+
+def _without_test_rows_of_some(read: dict[str, Dataset], paths: dict[str, str]) -> dict[str, Dataset]:
+    """Leave out test rows that were found next to .npy files, unless all representations have test rows."""
+    if all(dataset.X_test is not None for dataset in read.values()):
+        return read
+    kept = dict(read)
+    for name, dataset in read.items():
+        if dataset.X_test is not None and paths[name].lower().endswith(".npy"):
+            kept[name] = replace(dataset, X_test=None, y_test=None, files_test=None)
+            log.info("the test rows of %s are not used, because not all representations have some", quoted(paths[name]))
+    return kept
 
 
 def _labels_in(path: str) -> np.ndarray:
     return plain_labels(read_labels(existing_path(path, wanted="a file of labels")), quoted(path))
 
 
-def _check_order(path: str, labels: np.ndarray, source: str) -> None:
+def _check_order(path: str, own: np.ndarray, labels: np.ndarray, source: str) -> None:
     """Refuse rows in another order than the labels given for them, as far as labels of their own show it.
 
     Other names of the same classes are no contradiction, nor are classes of other sizes. Classes of the same sizes are, if
     rows of one class have different ones there.
     """
-    try:
-        dataset = load(path)
-    except InputError:  # no labels, or several columns of them
-        return
-    own = labels_of(dataset, dataset.y)
     if len(own) != len(labels):
         return
-    (_, a, a_counts), (_, b, b_counts) = (np.unique(of, return_inverse=True, return_counts=True) for of in (own, labels))
-    if not np.array_equal(np.sort(a_counts), np.sort(b_counts)):
-        return
-    other = np.zeros(len(a_counts), dtype=np.int64)
-    other[a[::-1]] = b[::-1]  # the class of the first row
-    if (other[a] != b).any():
-        row = int(np.argmax(other[a] != b))
+    sizes, wanted = (np.sort(np.unique(of, return_counts=True)[1]) for of in (own, labels))
+    if np.array_equal(sizes, wanted) and (rows := _contradiction(own, labels)) is not None:
+        row = rows[1]
         raise InputError(
             f"the labels of {quoted(path)} and {quoted(source)} have classes of the same sizes, but differ, first at row "
             f"{row}: {quoted(own[row])} and {quoted(labels[row])}; give all files the same rows in the same order"
         )
+
+
+def _contradiction(labels: np.ndarray, others: np.ndarray) -> tuple[int, int] | None:
+    """Two rows of one class in `labels` and of two classes in `others`; None if there are none."""
+    (classes, a), (_, b) = (np.unique(of, return_inverse=True) for of in (labels, others))
+    first = np.zeros(len(classes), dtype=np.int64)
+    first[a[::-1]] = np.arange(len(a))[::-1]  # the first row of each class
+    differ = b[first[a]] != b
+    return (int(first[a[np.argmax(differ)]]), int(np.argmax(differ))) if differ.any() else None
 
 
 def labels_of(dataset: Dataset, codes: np.ndarray) -> np.ndarray:
@@ -175,14 +203,34 @@ def _agreed(labelled: dict[str, np.ndarray], what: str) -> np.ndarray | None:
                 f"{quoted(first)} has {counted(len(labels), 'row')} and {quoted(path)} has {len(found):,}: all "
                 "representations must be of the same rows, in the same order"
             )
-        if labels.dtype.kind != found.dtype.kind or (found != labels).any():
-            row = 0 if labels.dtype.kind != found.dtype.kind else int(np.argmax(found != labels))
+        if labels.dtype.kind != found.dtype.kind:
+            _check_one_for_one({first: labels, path: found}, what)
+        elif (found != labels).any():
+            row = int(np.argmax(found != labels))
             raise InputError(
                 f"the labels of {quoted(first)} and {quoted(path)} differ, first at {what[:-1]} {row}: "
-                f"{quoted(labels[row])} and {quoted(found[row])}; give the files the same rows, or give "
+                f"{quoted(labels[row])} and {quoted(found[row])}; give the files the same rows in the same order, or give "
                 "--labels FILE"
             )
     return labels
+
+
+def _check_one_for_one(labelled: dict[str, np.ndarray], what: str) -> None:
+    """Of two files, one has text as labels and one numbers: refuse them, unless each text stands for one number."""
+    (first, labels), (path, found) = labelled.items()
+    kinds = ["text" if of.dtype.kind == "U" else "numbers" for of in (labels, found)]
+    say = f"the labels of {quoted(first)} are {kinds[0]} and those of {quoted(path)} are {kinds[1]}"
+    for one, one_path, other in ((labels, first, found), (found, path, labels)):
+        if (rows := _contradiction(one, other)) is not None:
+            a, b = rows
+            raise InputError(
+                f"{say}, and they do not name the same classes: {what} {a} and {b} are both {quoted(one[a])} in "
+                f"{quoted(one_path)}, but {quoted(other[a])} and {quoted(other[b])} in the other; give the files the same "
+                "rows in the same order, or give --labels FILE"
+            )
+    names = dict(zip(labels.tolist(), found.tolist(), strict=True))
+    pairs = ", ".join(f"{quoted(name)} is {quoted(names[name])}" for name in sorted(names)[:3])
+    log.info("%s, one for one (%s%s): those of the first are used", say, pairs, ", ..." if len(names) > 3 else "")
 
 
 def _check_lengths(rows: dict[str, np.ndarray], n_labels: int, source: str, what: str = "row") -> None:
@@ -195,9 +243,12 @@ def _check_lengths(rows: dict[str, np.ndarray], n_labels: int, source: str, what
 
 
 def _test(
-    options: CompareOptions, paths: dict[str, str], read: dict[str, Dataset]
+    options: CompareOptions, paths: dict[str, str], read: dict[str, Dataset], own: Collection[str]
 ) -> tuple[dict[str, np.ndarray] | None, np.ndarray | None]:
-    """The test rows of each representation and their labels: of --test, or of the files themselves."""
+    """The test rows of each representation and their labels: of --test, or of the files themselves.
+
+    `own` are the paths whose data has labels of its own.
+    """
     with_test = [name for name, dataset in read.items() if dataset.X_test is not None]
     given = None if options.test_labels is None else _labels_in(options.test_labels)
     labelled: dict[str, np.ndarray] = {}
@@ -212,10 +263,10 @@ def _test(
             )
         for name, path in zip(paths, options.test, strict=True):
             require_data(path)
-            dataset, own = _read(path, is_labelled=given is None)
+            dataset, has_labels = _read(path, needs_labels=given is None, test_rows=False)
             own_names, wanted = dataset.feature_names or (), read[name].feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
-            if own:
+            if has_labels:
                 labelled[path] = labels_of(dataset, dataset.y)
     elif with_test:
         if lacking := [name for name in paths if name not in with_test]:
@@ -227,7 +278,7 @@ def _test(
             assert dataset.X_test is not None
             assert dataset.y_test is not None
             test[name] = dataset.X_test
-            if options.labels is None:
+            if paths[name] in own:
                 labelled[paths[name]] = labels_of(dataset, dataset.y_test)
     elif given is not None:
         raise InputError("--test-labels is given without test rows: give --test FILE for each representation")
@@ -242,8 +293,8 @@ def _test(
     source = options.test_labels or next(iter(labelled))
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")
     if options.test_labels is not None:
-        for path in options.test or ():
-            _check_order(path, labels, options.test_labels)
+        for path, own_labels in labelled.items():
+            _check_order(path, own_labels, labels, options.test_labels)
     return test, labels
 
 

@@ -13,7 +13,7 @@ from fastcls import InputError, datasets, protocols
 from fastcls._scoring import intervals, numbers, pairs
 from fastcls._storage import safetensors
 from fastcls._validation.types import BFLOAT16, narrowed
-from fastcls.cli import _compare, _results
+from fastcls.cli import _compare, _compare_inputs, _results
 from fastcls.cli._compare_options import parse_n_per_class
 from fastcls.cli._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from fastcls.cli.report import _comparison
@@ -156,6 +156,49 @@ def test_rows_in_another_order_than_the_labels_given_are_refused(files):
     assert cli(*words, "--test", "good.npy,bad.csv", "--test-labels", "species.npy").exit_code == 0
 
 
+def test_every_file_is_read_once(files, monkeypatch):
+    read = []
+    inner = _compare_inputs.load
+    monkeypatch.setattr(_compare_inputs, "load", lambda path, **more: (read.append(path), inner(path, **more))[1])
+    np.savez("own.npz", X=np.load("good.npy"), y=Y)
+    words = ("compare", "own.npz", "bad.csv", *QUICK, "--json")
+    for more in ([], ["--labels", "species.npy"]):
+        assert cli(*words, *more).exit_code == 0
+        assert read == ["own.npz", "bad.csv"]
+        read.clear()
+
+
+@pytest.mark.parametrize(
+    "names", [["cat", "dog", "owl"], ["False", "True", "Yes"], ["00", "01", "02"], ["dog", "cat", "ant"]]
+)
+def test_text_and_numbers_that_name_the_same_classes_are_the_same_labels(names, files):
+    np.savez("words.npz", X=np.load("good.npy"), y=np.array(names)[Y])
+    for paths, first in ((("bad.csv", "words.npz"), "0"), (("words.npz", "bad.csv"), names[0])):
+        done = cli("compare", *paths, *QUICK, "--json")
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["class_names"] == sorted(names if first == names[0] else "012")
+        kinds = (
+            "text and those of 'bad.csv' are numbers" if first == names[0] else "numbers and those of 'words.npz' are text"
+        )
+        assert f"note: the labels of '{paths[0]}' are {kinds}, one for one (" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda y: np.roll(y, 1) * (np.arange(N) > 3), "rows 2 and 5 are both '2' in 'bad.csv', but 'cat' and 'dog'"),
+        (lambda y: np.minimum(y, 1), "rows 1 and 2 are both 'dog' in 'words.npz', but '1' and '2' in the other"),
+    ],
+)
+def test_text_and_numbers_that_name_other_classes_are_refused_with_two_rows(changed, said, files):
+    np.savez("words.npz", X=np.load("good.npy"), y=np.array(["cat", "dog", "owl"])[changed(Y)])
+    wanted = "the labels of 'bad.csv' are numbers and those of 'words.npz' are text, and they do not name the same classes: "
+    done = cli("compare", "bad.csv", "words.npz", *QUICK)
+    assert done.exit_code == 2
+    assert wanted in done.stderr
+    assert said in done.stderr
+
+
 def test_test_rows_of_their_own_files(files):
     X = np.load("good.npy")
     np.save("a.npy", X[:60])
@@ -185,6 +228,8 @@ def test_test_rows_of_their_own_files(files):
     refused(cli("compare", "own-a.npz", "b.npy", *QUICK), "has test rows of its own, but 'b.npy' has not")
     refused(cli(*words, "--test", "a-test.npy"), "--test names 1 file for 2 representations")
     refused(cli(*words, "--test", "a-test.npy,b-test.npy"), "the test rows have no labels: give --test-labels FILE")
+    given = cli("compare", "own-a.npz", "own-b.npz", "--labels", "train.npy", *QUICK, "--json")  # test labels of their own
+    assert [row["top1"] for row in json.loads(given.stdout)["table"]] == [row["top1"] for row in results["table"]]
     refused(cli("compare", "own-a.npz", "own-b.npz", *QUICK, "--folds", "3"), "--folds is given, but there are test rows")
 
 

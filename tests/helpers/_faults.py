@@ -450,6 +450,18 @@ FAULTS = [
     ("datasets/_labels.py", "if 0 < len(texts) < len(cells) and", "if False and", "datasets/test_label_files.py"),
     ("cli/_run.py", "options.data, options.folder_ending", "options.data", "cli/test_cli_preset.py"),
     # files: which are read, and what is refused
+    (
+        "cli/_compare_inputs.py",
+        "((labels, first, found), (found, path, labels))",
+        "((labels, first, found),)",
+        "cli/test_cli_compare.py",
+    ),
+    (
+        "cli/_compare_inputs.py",
+        "if all(dataset.X_test is not None for",
+        "if any(dataset.X_test is not None for",
+        "cli/test_cli_next_to.py",
+    ),
     ("datasets/_next_to.py", "not any(map(_is_other_rows, there))", "True", "datasets/test_next_to.py"),
     ("datasets/_next_to.py", 'known[1] or known[4]) == "train"', 'known[1]) == "train"', "datasets/test_next_to.py"),
     ("datasets/_next_to.py", "& set(map(_plain, there))", "& set()", "datasets/test_next_to.py"),
