@@ -20,6 +20,7 @@ from fastcls.datasets import (
     Dataset,
     NoLabelsError,
     existing_path,
+    features_wanted,
     folder_of_data,
     in_order,
     layout_of,
@@ -263,8 +264,10 @@ def _test(
             )
         for name, path in zip(paths, options.test, strict=True):
             require_data(path)
-            dataset, has_labels = _read(path, needs_labels=given is None, test_rows=False)
-            own_names, wanted = dataset.feature_names or (), read[name].feature_names or ()
+            wanted = read[name].feature_names or ()
+            with features_wanted(wanted):
+                dataset, has_labels = _read(path, needs_labels=given is None, test_rows=False)
+            own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
                 labelled[path] = labels_of(dataset, dataset.y)

@@ -26,6 +26,7 @@ from fastcls.datasets import (
     NoLabelsError,
     checked_recipe,
     existing_path,
+    features_wanted,
     find_images,
     folder_of_data,
     in_order,
@@ -286,7 +287,7 @@ def _read_rows(
         return X, [str(label) for label in y.tolist()]
     if path.is_dir() and layout_of(path) is None:
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
-    with progress.step("loading the data") as report:
+    with progress.step("loading the data") as report, features_wanted(wanted):
         try:
             given = None if labels is None else str(labels)
             dataset, labelled = load_data(data, progress=report, labels=given, test_rows=False), True

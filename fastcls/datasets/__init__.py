@@ -42,6 +42,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _next_to.py    labels, class names and test rows in files next to a file of rows, by their names
     _label_files.py  labels from a file of their own, of any format
     _tables.py   which columns of a table are features and labels; a table to a Dataset
+    _row_names.py  columns of a table that name or number its rows, and are no features
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of unknown layout
     _common.py   checks of paths; what a loader leaves out or changes is noted once, in Dataset.notes
@@ -87,6 +88,7 @@ from ._listing import (
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._next_to import find_test_rows
 from ._npy import read_npy
+from ._row_names import features_wanted
 from ._split import can_stratify
 from ._tables import in_order
 

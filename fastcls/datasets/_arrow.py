@@ -63,7 +63,8 @@ def load_arrow(
         Features are one column of lists of one length (called ``features``, ``embedding`` or the like if there are
         several), or one column of images (structs of bytes and path), or one column of numbers each. Labels are the column
         ``label``, ``y``, ``target`` or ``class``, or the only column of classes or of text. A column ``split`` with the
-        values train and test divides the rows; of a saved ``DatasetDict``, train and test are read.
+        values train and test divides the rows; of a saved ``DatasetDict``, train and test are read. Columns that name or
+        number the rows are left out, as by ``load_csv``.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
     image_size, on_error, progress

@@ -18,6 +18,7 @@ from fastcls._validation.messages import counted, quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, not_utf8, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
+from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows
 from fastcls.datasets._tables import (
     LABEL_COLUMNS,
     Chosen,
@@ -28,6 +29,7 @@ from fastcls.datasets._tables import (
     load_tables,
     refuse_repeated,
     too_large,
+    without_features,
     without_labels,
 )
 
@@ -53,8 +55,10 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         In UTF-8, separated by commas, semicolons or tabs. The first line has the names of the columns (also 0, 1, 2, ...,
         which pandas writes), unless it has numbers where the second has: then the columns are called '0', '1', ..., and
         the labels are the column of text. The labels are the column ``label``, ``y``, ``target`` or ``class``, or else the
-        only column of text. Columns that number or name the rows (``id``, ``filename``) are left out. Whole numbers from 0
-        to 255 become uint8, all others float64.
+        only column of text. Columns that name or number the rows are left out with a note: those called ``id``, ``path``,
+        ``filename`` or ``name``, and those called ``row``, ``index``, ``key``, ``sample_id`` and the like whose values are
+        whole and all different, or count up. Rename a column to keep it. Whole numbers from 0 to 255 become uint8, all
+        others float64.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
 
@@ -94,12 +98,14 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
     table = Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed)
-    chosen = choose(table, labels)
+    chosen = choose(table, labels, values_are_known=False)
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
     rows = itertools.chain([two] if headed else [one, two], lines)
-    X, y, split = _read(rows, names, chosen, where)
-    columns = [Column("features", "vectors", "numbers", lambda: X, parts=[column.name for column in chosen.features])]
+    X, y, split, parts = _read(rows, names, chosen, where)
+    if not parts:
+        raise without_features(where)
+    columns = [Column("features", "vectors", "numbers", lambda: X, parts=parts)]
     if chosen.label is not None:
         columns.append(Column(chosen.label.name, "text", "text", lambda: y, is_label=True))
     if chosen.split is not None:
@@ -109,12 +115,16 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
 
 def _read(
     rows: Iterator[tuple[int, list[str]]], names: list[str], chosen: Chosen, where: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The features as one array, the labels and the split."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """The features as one array, the labels, the split, and the names of the features."""
     numbered_names = {name: place for place, name in enumerate(names)}
     places = [numbered_names[column.name] for column in chosen.features]
     label_at, split_at = (None if column is None else names.index(column.name) for column in (chosen.label, chosen.split))
+    # columns that may number the rows are apart, so that they do not decide the type of the others
+    apart = [place for place, column in enumerate(chosen.features) if may_number_rows(column.name)]
+    together = [place for place in range(len(places)) if place not in apart]
     blocks: list[np.ndarray] = []
+    numbers: list[np.ndarray] = []
     labels: list[str] = []
     lines: list[int] = []
     split: list[str] = []
@@ -145,11 +155,36 @@ def _read(
             raise _not_a_number(numbered, places, names, where)
         if np.abs(blocks[-1]).max() >= 2**53:
             _refuse_rounded(numbered, places, names, where)
-        if blocks[-1].min() >= 0 and blocks[-1].max() <= 255 and (np.floor(blocks[-1]) == blocks[-1]).all():
+        if apart:
+            numbers.append(blocks[-1][:, apart])
+            blocks[-1] = blocks[-1][:, together]
+        if _are_bytes(blocks[-1]):
             blocks[-1] = blocks[-1].astype(np.uint8)
     dtype = np.uint8 if all(block.dtype == np.uint8 for block in blocks) else np.float64
     X = np.concatenate(blocks, dtype=dtype)
-    return X, labels_of_texts(labels, lines, where), np.array(split)
+    names_used = [chosen.features[place].name for place in together]
+    if apart:
+        X, names_used = _with_numbers(X, together, np.concatenate(numbers), apart, chosen, where)
+    return X, labels_of_texts(labels, lines, where), np.array(split), names_used
+
+
+def _with_numbers(
+    X: np.ndarray, together: list[int], numbers: np.ndarray, apart: list[int], chosen: Chosen, where: str
+) -> tuple[np.ndarray, list[str]]:
+    """The features, and those of the columns apart that do not number the rows; the names of all, in the file's order."""
+    columns = {chosen.features[place].name: numbers[:, at] for at, place in enumerate(apart)}
+    left_out = {name: values for name, values in columns.items() if number_rows(name, values)}
+    note_numbers(where, left_out)
+    kept = [at for at, name in enumerate(columns) if name not in left_out]
+    more = numbers[:, kept].astype(np.uint8 if _are_bytes(numbers[:, kept]) else np.float64)
+    places = [*together, *(apart[at] for at in kept)]
+    order = np.argsort(places)
+    joint = np.concatenate([X, more], axis=1)[:, order] if kept else X
+    return joint, [chosen.features[places[at]].name for at in order]
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    return not values.size or bool(values.min() >= 0 and values.max() <= 255 and (np.floor(values) == values).all())
 
 
 def read_label_column(file: Path) -> np.ndarray:

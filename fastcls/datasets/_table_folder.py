@@ -20,6 +20,7 @@ from fastcls.datasets._csv import read_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
 from fastcls.datasets._listing import is_system, natural_key
+from fastcls.datasets._row_names import features_wanted
 from fastcls.datasets._tables import Table, joined, labels_of_test, load_tables
 
 _PART = re.compile(r"(?:.*[-_. ])?(train|test)(?:ing)?(?:[-_. ].*)?", re.IGNORECASE)
@@ -90,7 +91,8 @@ def load_table_folder(
     note_left_out(name_of(folder), [file.name for file in files[""]], " and ".join(file.name for file in used))
     train = joined([_read(file, labels, "train") for file in train_files])
     test_labels = labels_of_test(labels, train) or test_labels
-    test = joined([_read(file, test_labels, "test") for file in test_files]) if test_files else None
+    with features_wanted([name for column in train.columns for name in column.parts]):
+        test = joined([_read(file, test_labels, "test") for file in test_files]) if test_files else None
     return load_tables(
         train,
         test,

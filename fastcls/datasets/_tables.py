@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,13 +30,18 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
+from fastcls.datasets._row_names import (
+    features_wanted,
+    may_number_rows,
+    names_rows,
+    note_counts,
+    note_names,
+    note_numbers,
+    number_rows,
+)
 
 Kind = Literal["numbers", "vectors", "text", "images", "other"]
 
-#: names of columns that number or name the rows, and are no features
-_IDENTIFIERS = frozenset(
-    ("", "id", "ids", "idx", "index", "uid", "uuid", "key", "path", "file", "filename", "file_name", "name", "url", "split")
-)
 #: names of columns of labels
 LABEL_COLUMNS = (*LABELS, "class", "category")
 _WANTED = "call the column of labels 'label', or name it with labels="
@@ -79,8 +85,8 @@ class Chosen(NamedTuple):
     split: Column | None
 
 
-def choose(table: Table, labels: Any) -> Chosen:
-    """Choose the columns by their names and types.
+def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chosen:
+    """Choose the columns by their names and types; those that may number the rows also by their values, if they are known.
 
     Raises
     ------
@@ -108,10 +114,16 @@ def choose(table: Table, labels: Any) -> Chosen:
             features = named or found
             note_left_out(table.where, [column.name for column in others if column is not features[0]], features[0].name)
             return Chosen(features, label, split)
-    features = [column for column in others if not _is_identifier(column.name)]
-    note_left_out(table.where, [column.name for column in others if _is_identifier(column.name)], "the columns of numbers")
+    named_so = [column.name for column in others if names_rows(column.name, is_text=column.kind == "text")]
+    note_names(table.where, named_so)
+    features = [column for column in others if column.name not in named_so]
+    if values_are_known:
+        values = {one.name: one.values() for one in features if one.kind == "numbers" and may_number_rows(one.name)}
+        numbers = {name: found for name, found in values.items() if number_rows(name, found)}
+        note_numbers(table.where, numbers)
+        features = [column for column in features if column.name not in numbers]
     if not features:
-        raise InputError(f"{table.where} has no column of numbers next to the labels: add the features")
+        raise without_features(table.where)
     for column in features:
         if column.kind != "numbers":
             at = f", {quoted(column.values()[0], 40)} {table.first}" if column.kind == "text" else ""
@@ -120,10 +132,6 @@ def choose(table: Table, labels: Any) -> Chosen:
                 f"{column.hint or 'encode it as numbers'}, remove it, or {_WANTED}"
             )
     return Chosen(features, label, split)
-
-
-def _is_identifier(name: str) -> bool:
-    return name.lower() in _IDENTIFIERS or name.lower().startswith(("unnamed:", "__"))
 
 
 def label_column(table: Table, labels: Any = None) -> Column | None:
@@ -150,7 +158,7 @@ def label_column(table: Table, labels: Any = None) -> Column | None:
     if found:
         return (described or found)[0]
     classes = [column for column in columns if column.class_names is not None]
-    text = [column for column in columns if column.kind == "text" and not _is_identifier(column.name)]
+    text = [column for column in columns if column.kind == "text" and not names_rows(column.name, is_text=True)]
     only_numbers = all(column.kind in ("numbers", "text") for column in columns)
     for candidates in (classes, text if only_numbers else []):
         if len(candidates) == 1:
@@ -175,7 +183,8 @@ def load_tables(
     called: list[str] = []
     for table in (train,) if test is None else (train, test):
         given = labels if table is train else labels_of_test(labels, train) or test_labels
-        chosen = choose(table, given)
+        with features_wanted(_names_of(parts[0][1].features)) if table is test else nullcontext():
+            chosen = choose(table, given)
         if chosen.label is None and given is None:
             if table is test:
                 note(f"{table.where} has no labels and is left out")
@@ -189,6 +198,7 @@ def load_tables(
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
         return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
+    note_counts(train.where, _names_of(parts[0][1].features), X)
     features = _names_of(parts[0][1].features) if train.is_named else ()
     known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None, "is_finite": True}
     known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
@@ -285,6 +295,11 @@ def joined(tables: Sequence[Table]) -> Table:
     columns = [column._replace(values=lambda name=column.name: values(name)) for column in first.columns]  # type: ignore[misc]
     n_rows, is_named = sum(table.n_rows for table in tables), all(table.is_named for table in tables)
     return Table(f"{first.where}, ...", n_rows, columns, is_named=is_named)
+
+
+def without_features(where: str) -> InputError:
+    """The refusal of a table without a column of features."""
+    return InputError(f"{where} has no column of numbers next to the labels: add the features")
 
 
 def without_labels(table: Table) -> InputError:

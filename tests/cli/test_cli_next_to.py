@@ -81,3 +81,17 @@ def test_predict_says_where_labels_would_be(here):
     (here / "y_train.npy").unlink()
     (here / "y_test.npy").unlink()
     assert refused(cli("run", "X_train.npy"), "has no labels next to it (looked for 'X_train_labels.npy',", "give --labels")
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_predicted_rows_have_the_features_of_the_model(n, here):
+    """However few they are, so that what is a feature among the training rows seems to number them."""
+    table = np.column_stack([5 * np.arange(90) % 12, np.arange(90), X, Y])
+    for name, rows in (("songs.csv", table), ("new.csv", table[:n])):
+        np.savetxt(name, rows, delimiter=",", header="key,row,a,b,c,d,e,f,label", comments="")
+    assert cli("run", "songs.csv", *QUICK, "--out", "out").exit_code == 0
+    done = cli("predict", "out/models/knn.safetensors", "new.csv")
+    assert done.exit_code == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + n
+    words = ("compare", "songs.csv", "again=songs.csv", "--preset", "torchgeo-bench", "--json")
+    assert cli(*words, "--test", "new.csv,new.csv").exit_code == 0

@@ -1,0 +1,95 @@
+"""Columns of a table that number or name its rows: they say nothing about other rows, so they are no features."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls.datasets._common import note
+
+#: names of columns that are never features
+_NAMES = frozenset(("", "id", "ids", "uid", "uuid", "guid", "path", "file", "filename", "file_name", "name", "url", "split"))
+_TEXTS = frozenset(("idx", "index", "key"))  # the same, if they hold text
+#: names of columns that are no features if their values number the rows
+_NUMBERS = re.compile(
+    r"(row|sample|obs|observation|record|item|image|instance|example|line)?[ _.-]*(id|idx|index|key|no|nr|num|number|#|n|i)?"
+)
+_COUNTS = 0.9  # share of steps of one
+_LEAST_TO_NOTE = 10  # rows
+
+#: names of the features that a model or the training rows have, so that other tables have the same
+_wanted: ContextVar[frozenset[str] | None] = ContextVar("wanted", default=None)
+
+
+@contextmanager
+def features_wanted(names: Collection[str] | None) -> Iterator[None]:
+    """Take columns of these names for features, and no other column that may number the rows. None, or no names: decide."""
+    token = _wanted.set(frozenset(names) if names else None)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def names_rows(name: str, *, is_text: bool) -> bool:
+    """Whether a column with this name is no feature and no label, whatever it holds."""
+    wanted, low = _wanted.get(), name.strip().lower()
+    is_name = low in _NAMES or low.startswith(("unnamed:", "__")) or (is_text and low in _TEXTS)
+    return is_name and (wanted is None or name not in wanted)
+
+
+def may_number_rows(name: str) -> bool:
+    """Whether a column with this name is no feature if its values number the rows."""
+    return _NUMBERS.fullmatch(name.strip().lower()) is not None
+
+
+def number_rows(name: str, values: np.ndarray) -> bool:
+    """Whether the values of a column with such a name number the rows: whole, and all different or counting up.
+
+    Where the features are known, their names decide.
+    """
+    if (wanted := _wanted.get()) is not None:
+        return name not in wanted
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf" or not (np.floor(values) == values).all():
+        return False
+    numbers = values.astype(np.float64)
+    return len(np.unique(numbers)) == len(numbers) or float(np.mean(np.diff(numbers) == 1)) >= _COUNTS
+
+
+def note_names(where: str, names: Sequence[str]) -> None:
+    """Note the columns that are left out because of their names."""
+    splits = [name for name in names if name.strip().lower() == "split"]
+    if splits:
+        note(
+            f"{where}: left out {quoted_list(splits)}, because only text, train and test, in such a column divides the rows"
+        )
+    if names := [name for name in names if name not in splits]:
+        what = "a column names or numbers" if len(names) == 1 else "columns name or number"
+        note(f"{where}: left out {quoted_list(names)}, because such {what} the rows; rename a column to keep it")
+
+
+def note_numbers(where: str, columns: Mapping[str, np.ndarray]) -> None:
+    """Note the columns that are left out because their values number the rows."""
+    for name, values in columns.items():
+        first = ", ".join(f"{value:g}" for value in values[:3])
+        note(
+            f"{where}: left out {quoted(name)}, because its values ({first}{', ...' if len(values) > 3 else ''}) number the "
+            "rows; rename the column to keep it"
+        )
+
+
+def note_counts(where: str, names: Sequence[str], X: np.ndarray) -> None:
+    """Note features that count the rows, 0, 1, 2, ... or 1, 2, 3, ..., whatever their names."""
+    if len(X) < _LEAST_TO_NOTE or X.dtype.kind not in "iuf" or len(names) != X.shape[1]:
+        return
+    first, last = X[0].astype(np.float64), X[-1].astype(np.float64)
+    for column in np.flatnonzero(((first == 0) | (first == 1)) & (last - first == len(X) - 1)).tolist():
+        if np.array_equal(X[:, column], first[column] + np.arange(len(X))):
+            what = f"the column {quoted(names[column])} counts its {counted(len(X), 'row')}"
+            note(f"{where}: {what}, and is read as a feature: remove it if it is none")
