@@ -12,18 +12,32 @@ import warnings
 
 import numpy as np
 
-from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, display, reference
-from fastcls.datasets import load_cifar10, load_digits
+from fastcls import (
+    KNeighborsClassifier,
+    KNeighborsClassifierCV,
+    display,
+    evaluate_k,
+    reference,
+)
+from fastcls.datasets import (
+    Dataset,
+    ReusedTestRowsWarning,
+    load_cifar10,
+    load_digits,
+)
 from fastcls.model_selection import cross_validate_k
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
-X, y, X_test, y_test = (
+data = Dataset(
     data.X[:1400],
     data.y[:1400],
     data.X[1400:1797],
     data.y[1400:1797],
+    class_names=data.class_names,
+    name=data.name,
 )
+X, y, X_test, y_test = data.X, data.y, data.X_test, data.y_test
 print("CIFAR-10" if folder else "digits", X.shape)
 
 # %%
@@ -105,31 +119,37 @@ np.testing.assert_allclose(chosen.best_score_, best)  # row 10
 # %%
 # The test set: once
 # ------------------
-# *Only run on the test set once, at the very end.* ``fastcls run`` keeps count:
-# results.json has ``test_evaluations``, and a second evaluation of the same model
-# warns. This is the class it uses:
+# *Only run on the test set once, at the very end.* ``score_test`` scores a final
+# model on the test rows of a ``Dataset``, and the data set counts. Nothing above was
+# counted: folds are training rows.
 
-from fastcls.cli._test_set import TestSet
-
-test_set = TestSet(X_test, y_test)
-final = test_set.evaluate("knn", chosen.best_estimator_)
-print(
-    f"test accuracy {final.accuracy:.3f}, 95 % interval {final.interval[0]:.3f} to {final.interval[1]:.3f}"
-)
-assert test_set.evaluations["knn"] == 1  # row 9
+assert data.test_evaluations == 0  # row 9
+final = data.score_test(chosen.best_estimator_)
+print(final)
+assert data.test_evaluations == 1  # row 9
 assert final.accuracy == chosen.best_estimator_.score(X_test, y_test)  # row 9
 assert final.interval[0] < final.accuracy < final.interval[1]  # row 9
 
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    test_set.evaluate("knn", chosen.best_estimator_)
-print(caught[0].message)
-assert test_set.evaluations["knn"] == 2  # row 9
-assert "no longer that on unseen data" in str(caught[0].message)  # row 9
+# %%
+# Ten more values of K, *on the test rows*? The second time, there is a warning. As an
+# error it comes before anything is scored.
+
+with warnings.catch_warnings():
+    warnings.simplefilter("error", ReusedTestRowsWarning)
+    try:
+        evaluate_k(data, ks=range(1, 11))
+        warned = ""
+    except ReusedTestRowsWarning as warning:
+        warned = str(warning)
+print(warned)
+assert "already scored once (first by score_test)" in warned  # row 9
+assert data.test_evaluations == 1  # row 9
 
 # %%
 # A test set wears out: whoever looks, changes something, and looks again, has begun
-# to choose on it.
+# to choose on it. Several *final* models are one look: ``data.score_test({"k-NN":
+# ..., "SVM": ...})``. ``fastcls run`` keeps the same rule; its results.json has
+# ``test_evaluations``.
 #
 # Things to try
 # -------------

@@ -21,6 +21,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
+        _test_set.py  Dataset.score_test; counts evaluations of the test rows, and warns at the second
         _split.py    train_test_split, train_validation_split, train_validation_test_split, limit: stratified, or a line is
                      logged; group_split: no group is on both sides
 
@@ -67,6 +68,7 @@ from fastcls.datasets._split import group_split, limit, train_test_split, train_
 from fastcls.datasets._stored import array_parts
 from fastcls.datasets._synthetic import make_parity, make_ring, make_three_modes
 from fastcls.datasets._table_folder import load_table_folder
+from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError
@@ -91,9 +93,12 @@ from ._npy import read_npy
 from ._row_names import features_wanted
 from ._split import can_stratify
 from ._tables import in_order
+from ._test_set import scores_test_rows
 
 __all__ = [
     "Dataset",
+    "ReusedTestRowsWarning",
+    "TestScore",
     "array_parts",
     "fetch",
     "fetch_cifar10",

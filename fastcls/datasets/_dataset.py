@@ -16,6 +16,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.types import BFLOAT16, STORED_TYPES, name_of
 from fastcls.datasets._common import note
+from fastcls.datasets._test_set import TestUse, score
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +70,7 @@ class Dataset:
     unreadable: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] | None = None
     files_test: tuple[str, ...] | None = None
+    _test_use: TestUse = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         names = _checked_names(self.class_names, "class_names")
@@ -98,8 +100,54 @@ class Dataset:
                 raise InputError(
                     f"{files} has {counted(len(listed), 'name')} for the rows of {rows}: give one per row, or None"
                 )
+        use = self._test_use  # of the data set that this one is a copy of
+        checked["_test_use"] = use if use and use.rows is checked.get("X_test") else TestUse(checked.get("X_test"))
         for key, value in checked.items():
             object.__setattr__(self, key, value)  # a frozen dataclass has no other way
+
+    @property
+    def test_evaluations(self) -> int:
+        """How often the test rows were scored through this data set, or through a copy with the same test rows."""
+        return len(self._test_use.evaluations)
+
+    def score_test(self, model: Any) -> Any:
+        """Score a final model on the test rows, and count that.
+
+        The rule of the lecture: use the test rows once, at the very end. Settings are compared on validation rows or folds,
+        which are not counted.
+
+        Parameters
+        ----------
+        model : fitted model, function, or mapping of str to these
+            A model has ``predict``; a function takes rows and returns labels. Labels are class codes, as in `y`, or class
+            names. Several models in a mapping are one evaluation.
+
+        Returns
+        -------
+        TestScore or dict of str to TestScore
+            Accuracy with its 95 % interval, errors, and the predictions.
+
+        Raises
+        ------
+        InputError
+            If the data has no test set, or the model is none or returns something else.
+
+        Warns
+        -----
+        ReusedTestRowsWarning
+            If the test rows were scored before, by this method or by a function that was given this data set (`evaluate_k`
+            and those of `fastcls.protocols`). As an error (``warnings.simplefilter``) it comes before anything is scored.
+
+        Examples
+        --------
+        >>> from fastcls import KNeighborsClassifier, datasets
+        >>> data = datasets.train_test_split(datasets.load_digits(), random_state=0)
+        >>> data.score_test(KNeighborsClassifier(3).fit(data.X, data.y))
+        TestScore(accuracy 0.9917, 95 % interval 0.9758 to 0.9972; 3 errors of 360)
+        >>> data.test_evaluations
+        1
+        """
+        return score(self, model, self._test_use, 2)
 
     def __repr__(self) -> str:
         parts = [f"{counted(len(self.X), 'training row')}"]

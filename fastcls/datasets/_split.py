@@ -230,7 +230,11 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
         if codes is not None and len(codes) > n:
             index, _ = _split(codes, len(codes) - int(n), seed, "left-out")
             kept |= {X: getattr(dataset, X)[index], y: codes[index], files: _of(getattr(dataset, files), index)}
-    return replace(dataset, **kept) if kept else dataset
+    if not kept:
+        return dataset
+    smaller = replace(dataset, **kept)
+    smaller._test_use.evaluations = dataset._test_use.evaluations  # a part of the same test rows: one count
+    return smaller
 
 
 def _n_rows(size: object, n: int, what: str) -> int:

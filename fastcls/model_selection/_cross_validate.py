@@ -31,6 +31,7 @@ from fastcls._validation.rows import (
     check_same_features,
     check_same_names,
 )
+from fastcls.datasets import scores_test_rows
 from fastcls.metrics import check_magnitude, check_metric, check_metrics
 
 from ._fold_votes import FoldVotes, VoteWeights
@@ -117,11 +118,12 @@ def std_of_shares(shares: np.ndarray) -> np.ndarray:
     return std
 
 
+@scores_test_rows
 def evaluate_k(
     train: Any,
-    y: Any,
-    test: Any,
-    y_test: Any,
+    y: Any = None,
+    test: Any = None,
+    y_test: Any = None,
     ks: Iterable[int] | None = None,
     *,
     metric: str = "l2",
@@ -138,6 +140,7 @@ def evaluate_k(
     Parameters
     ----------
     train, y : array-like of shape (n_rows, n_features), (n_rows,)
+        Or, instead of all four, a `Dataset` with a test set: it counts the evaluation, and warns at the second.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
         A label that does not occur in y counts as an error.
     ks : iterable of int, optional

@@ -20,6 +20,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls.datasets import scores_test_rows
 from fastcls.model_selection import check_test
 from fastcls.neighbors import mean_distances
 
@@ -54,11 +55,12 @@ CLASSIFIERS = {"mean": "nearest class mean", "knn": "k-NN", "linear": "logistic 
 _DEFAULTS = {"mean": "uni", "knn": "dinov2", "linear": "mteb"}
 
 
+@scores_test_rows
 def few_shot(
     train: Any,
-    y: Any,
-    test: Any,
-    y_test: Any,
+    y: Any = None,
+    test: Any = None,
+    y_test: Any = None,
     *,
     n_per_class: Any,
     n_tries: int,

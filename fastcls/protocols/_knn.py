@@ -16,6 +16,7 @@ from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
+from fastcls.datasets import scores_test_rows
 from fastcls.model_selection import check_test
 
 from ._draws import mteb_draws
@@ -27,11 +28,12 @@ from ._shards import gather
 from ._validation import check_pair, check_preset, check_preset_ks, check_shards, has_several_labels, published_seed
 
 
+@scores_test_rows
 def knn_eval(
     train: Any,
-    y: Any,
-    test: Any,
-    y_test: Any,
+    y: Any = None,
+    test: Any = None,
+    y_test: Any = None,
     *,
     preset: str = "dino",
     random_state: RandomState = None,
@@ -44,7 +46,8 @@ def knn_eval(
     ----------
     train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
         Parts (shards, memory maps) give the result of the whole, byte for byte; the parts of an iterator are searched one
-        after the other and released. Only "uni" normalises rows in memory.
+        after the other and released. Only "uni" normalises rows in memory. Instead of all four arguments, a `Dataset` with a
+        test set: it counts the evaluation, and warns at the second.
     y : array-like of shape (n_rows,) or (n_rows, n_labels)
         Labels of all training rows, in the order of the rows. With two columns or more: several labels per row, 1 where the
         row has the label of the column, else 0.

@@ -26,7 +26,7 @@ from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
 
-from ..datasets import train_validation_split
+from ..datasets import scores_test_rows, train_validation_split
 from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
@@ -37,11 +37,12 @@ from ._probe_draws import probe_by_draws
 from ._validation import check_pair, check_preset, check_shards, check_validation, has_several_labels, published_seed
 
 
+@scores_test_rows
 def linear_probe(
     train: Any,
-    y: Any,
-    test: Any,
-    y_test: Any,
+    y: Any = None,
+    test: Any = None,
+    y_test: Any = None,
     *,
     preset: str = "clip",
     validation: Any = None,
