@@ -148,6 +148,14 @@ def run(
             "clip-benchmark.",
         ),
     ] = None,
+    year: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=whole_number,
+            help="Year of the course, with --preset course: since 2025 there is no SVM, and softmax has other settings.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the results of an earlier run.")] = False,
     strict: Strict = False,
     follow_links: Annotated[
@@ -182,6 +190,7 @@ def run(
         force=force,
         preset=preset,
         probe=probe,
+        year=year,
         strict=strict,
         follow_links=follow_links,
         lecture=lecture,

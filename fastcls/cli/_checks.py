@@ -37,6 +37,7 @@ class RunOptions:
     force: bool = False
     preset: str | None = None  # of `knn_eval`, or "course"
     probe: str | None = None  # of `linear_probe`
+    year: int | None = None  # of the preset "course"
     strict: bool = False
     follow_links: bool = False
     lecture: bool = False
@@ -61,7 +62,7 @@ class RunOptions:
         """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("preset", "probe", "out", "limit", "given_seed", "labels", "class_names", "image_size"):
+        for name in ("preset", "probe", "year", "out", "limit", "given_seed", "labels", "class_names", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.removeprefix('given_').replace('_', '-')}", str(value)]
         if self.folds is not None:
@@ -95,6 +96,7 @@ def parse_options(
     force: bool,
     preset: str | None = None,
     probe: str | None = None,
+    year: int | None = None,
     class_names: str | None = None,
     strict: bool = False,
     follow_links: bool = False,
@@ -117,10 +119,17 @@ def parse_options(
     if preset is not None or probe is not None:
         decided = {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--limit": limit}
         check_protocol(preset, probe, decided)
+    if year is not None:
+        if preset != "course":
+            raise InputError("--year is for --preset course: omit it")
+        from ..course import evaluation
+
+        evaluation.form_of(year)
     return RunOptions(
         data=data,
         preset=preset,
         probe=probe,
+        year=year,
         out=out,
         folds=n_folds,
         limit=limit,

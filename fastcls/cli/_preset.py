@@ -7,7 +7,7 @@ A protocol evaluates every setting that it reports (each k, each draw) on the te
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from ..protocols import ResultTable
 from . import _results
 from ._checks import RunOptions
 from ._failures import Failures
+from ._outcome import Outcome
 from ._progress import Progress
 from ._protocol_answers import model_of, with_answers
-from ._run import announce_data, announce_repeats, compute_checksums, load_data, outcome_of, test_part
+from ._run import announce_data, announce_repeats, compute_checksums, load_data, outcome_of, shown_neighbors, test_part
 from ._writing import write_all
 
 
@@ -35,7 +36,14 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     division = replace(division, repeats=announce_repeats(dataset, progress), checksums=compute_checksums(dataset, progress))
     started = time.perf_counter()
     failures = Failures(progress)
-    table, found, models = evaluate(dataset, options, progress, failures)
+    found: Any = None
+    assignment: CourseOutcome | None = None
+    if options.preset == "course":
+        table, assignment = evaluate_course(dataset, options, progress, failures)
+        models = assignment.models
+    else:
+        table, found = evaluate(dataset, options, progress)
+        models = {}
     seconds = time.perf_counter() - started
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows: the accuracy of the best k is not that on unseen data")
@@ -56,9 +64,12 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
         "settings": table.settings,
         "seconds": seconds,
         "models": list(models),
+        **({} if assignment is None else describe_course(assignment)),
     }
     plain: dict[str, Any] = _results.as_plain(results)
     outcome = outcome_of(plain, dataset, division, options, progress.notes, failures)
+    if assignment is not None:
+        outcome = with_course(outcome, assignment)
     if found is not None:
         outcome = with_answers(outcome, division, found, folder)
     write_all(outcome, models, folder, progress)
@@ -80,13 +91,8 @@ def evaluations(table: ResultTable) -> int:
     return sum(row.get("top1") is not None for row in table)
 
 
-def evaluate(
-    dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures
-) -> tuple[ResultTable, protocols.Evaluated | None, dict[str, Any]]:
-    """Return the table of the protocol, what it was measured from (if that is known), and the models of the course."""
-    if options.preset == "course":
-        table, models = evaluate_course(dataset, options.seed, progress, failures)
-        return table, None, models
+def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> tuple[ResultTable, protocols.Evaluated]:
+    """Return the table of the protocol, and what it was measured from."""
     call: Any
     call, presets = (
         (protocols.evaluate_neighbors, protocols.KNN_PRESETS)
@@ -99,7 +105,7 @@ def evaluate(
     with progress.step(f"evaluating by the protocol {name}") as report:
         found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
     with progress.step("measuring the answers"):
-        return found.table(), found, {}
+        return found.table(), found
 
 
 def require_rows(dataset: Dataset) -> None:
@@ -113,23 +119,56 @@ def require_rows(dataset: Dataset) -> None:
         )
 
 
+@dataclass
+class CourseOutcome:
+    """The parts of the assignment that did not fail."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    models: dict[str, Any] = field(default_factory=dict)
+    neighbors: course.NeighborsResult | None = None
+    tried: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
 def evaluate_course(
-    dataset: Dataset, seed: int, progress: Progress, failures: Failures
-) -> tuple[ResultTable, dict[str, Any]]:
-    """Return the results of the course's assignment, and its models. A part that fails is left out, unless all fail."""
+    dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures
+) -> tuple[ResultTable, CourseOutcome]:
+    """Return the results of the course's assignment. A part that fails is left out, unless all fail."""
     require_rows(dataset)
+    form = course.form_of(options.year)
     X_test, y_test = test_part(dataset)
-    rows: list[tuple[Any, ...]] = []
-    models: dict[str, Any] = {}
+    found = CourseOutcome()
     train, test = slice(course.KNN_TRAIN), slice(course.KNN_TEST)
     title = f"k-NN: {course.KNN_TRAIN:,} training rows, {course.FOLDS} folds"
     with failures.kept("evaluating k-NN"), progress.step(title):
-        rows, models["knn"] = course.score_neighbors(dataset.X[train], dataset.y[train], X_test[test], y_test[test])
-    for name, shown in course.SHOWN.items():
-        title = f"{shown}: {len(course.RATES[name]) * len(course.REGS)} settings, {course.ITERATIONS:,} iterations"
+        found.neighbors = course.score_neighbors(dataset.X[train], dataset.y[train], X_test[test], y_test[test])
+        found.rows, found.models["knn"] = list(found.neighbors.rows), found.neighbors.model
+    for name in form.rates:
+        shown = course.SHOWN[name]
+        title = f"{shown}: {len(form.rates[name]) * len(form.regs[name])} settings, {course.ITERATIONS:,} iterations"
         with failures.kept(f"training {shown}"), progress.step(title) as report:
-            row, models[name] = course.score_linear(name, dataset, seed, report)
-            rows.append(row)
-    if not rows:
+            linear = course.score_linear(name, dataset, options.seed, report, form)
+            found.rows.append(linear.row)
+            found.models[name], found.tried[name] = linear.model, linear.tried
+    if not found.rows:
         raise failures.errors[0]
-    return course.table(rows, seed), models
+    return course.table(found.rows, options.seed, form), found
+
+
+def describe_course(found: CourseOutcome) -> dict[str, Any]:
+    """Return every fold of k-NN and every setting of the linear classifiers, for results.json."""
+    selection = None if found.neighbors is None else found.neighbors.selection
+    folds = None if selection is None else {"ks": list(selection.ks), "accuracy": selection.fold_accuracy["l2"].tolist()}
+    return {"cross_validation": folds, "tried": found.tried}
+
+
+def with_course(outcome: Outcome, found: CourseOutcome) -> Outcome:
+    """Return the outcome with what the report draws: every fold, every setting, neighbours, templates and losses."""
+    outcome = replace(outcome, models=dict(found.models), sweeps=found.tried)
+    if found.neighbors is None:
+        return outcome
+    outcome = replace(outcome, selection=found.neighbors.selection)
+    assert outcome.failures is not None
+    with outcome.failures.kept("finding neighbours for the report"):
+        neighbors = shown_neighbors(found.neighbors.model, outcome.dataset, found.neighbors.predicted)
+        outcome = replace(outcome, neighbors=neighbors)
+    return outcome

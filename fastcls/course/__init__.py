@@ -9,7 +9,7 @@ has the result and ``_mistakes.py`` the words for every mistake. What each known
 ``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss), ``_distances.py``, ``_votes.py``,
 ``_numerical.py`` and ``_centring.py``. ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a
 file in a process with limits, whose program is ``_child.py``. ``_splits.py`` has the rows of CIFAR-10 that the assignment
-uses, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
+uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fastcls.course._assignment import SIGNATURES, Signature
 from fastcls.course._check import check
 from fastcls.course._report import CourseReport, Mistake
 from fastcls.course._splits import CourseSplits, splits
+from fastcls.course._training import CourseTraining, train
 
 # For other packages of fastcls:
 from . import _evaluation as evaluation
@@ -29,8 +30,10 @@ __all__ = [
     "SIGNATURES",
     "CourseReport",
     "CourseSplits",
+    "CourseTraining",
     "Mistake",
     "Signature",
     "check",
     "splits",
+    "train",
 ]

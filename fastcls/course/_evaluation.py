@@ -4,52 +4,95 @@ k-NN (knn.ipynb): the first 5,000 training and 500 test images, L2, k of 1, 3, 5
 consecutive rows. SVM and softmax (svm.ipynb, softmax.ipynb): 49,000 training images, the next 1,000 for validation, the
 first 1,000 test images. The mean image is subtracted; the bias is one more feature and is penalised like the others; W
 starts at 0.001 times standard normal numbers; 1,500 iterations on batches of 200 rows, drawn with replacement; the
-objective is loss + reg * sum W^2.
+objective is loss + reg * sum W^2. `train` does it, for one setting after another from one generator, as a notebook does.
+
+Since 2025 there is no svm.ipynb, and softmax.ipynb has other rates and strengths (`form_of`).
 """
 
 from __future__ import annotations
 
 import time
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastcls._gradient.prediction import linear_scores
-from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import vote
+from fastcls._validation.errors import InputError
 from fastcls.datasets import Dataset
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier
+from fastcls.model_selection import GridEndWarning, KSelection, cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier, knn
-from fastcls.optim import Descent
+from fastcls.optim import DivergenceError
 
-LOSSES = {"svm": "hinge", "softmax": "softmax"}
+from ._assignment import LAST_YEAR_OF_HALF, LAST_YEAR_OF_SVM
+from ._training import train
+
 KNN_TRAIN, KNN_TEST, FOLDS = 5_000, 500, 5
 KS, SHOWN_KS = (1, 3, 5, 8, 10, 12, 15, 20, 50, 100), (1, 5, 10)
 TRAIN, VALIDATION, TEST = 49_000, 1_000, 1_000
-ITERATIONS, BATCH, INIT_SCALE = 1_500, 200, 1e-3
-RATES = {"svm": (1e-7, 5e-5), "softmax": (1e-7, 5e-7)}
-REGS = (2.5e4, 5e4)
+ITERATIONS, BATCH = 1_500, 200
 SHOWN = {"svm": "SVM", "softmax": "softmax"}
 
 COLUMNS = ("model", "setting", "validation", "top1", "errors", "n_test", "seconds")
 
 
-def table(rows: list[tuple[Any, ...]], seed: int) -> ResultTable:
+@dataclass(frozen=True)
+class Form:
+    """What differs between years: name -> learning rates and strengths that the notebook of a loss tries."""
+
+    years: str
+    rates: dict[str, tuple[float, ...]]
+    regs: dict[str, tuple[float, ...]]
+
+    @property
+    def source(self) -> str:
+        """The notebooks."""
+        return f"Stanford CS231n, assignment1 {self.years}: knn.ipynb, {', '.join(f'{name}.ipynb' for name in self.rates)}"
+
+
+FORM_WITH_SVM = Form(
+    "(2017 to 2024)",
+    {"svm": (1e-7, 5e-5), "softmax": (1e-7, 5e-7)},
+    {"svm": (2.5e4, 5e4), "softmax": (2.5e4, 5e4)},
+)
+FORM_WITHOUT = Form("(since 2025)", {"softmax": (1e-7, 1e-6)}, {"softmax": (2.5e4, 1e4)})
+
+
+def form_of(year: int | None) -> Form:
+    """Return the form of a year; None is the one with an SVM.
+
+    Raises
+    ------
+    InputError
+        For a year before 2017: the penalty had another factor, and the notebooks other settings.
+    """
+    if year is not None and year <= LAST_YEAR_OF_HALF:
+        raise InputError(
+            f"--preset course --year {year}: the preset has the forms of {LAST_YEAR_OF_HALF + 1} to {LAST_YEAR_OF_SVM} and "
+            f"since {LAST_YEAR_OF_SVM + 1}: give such a year, or omit it"
+        )
+    return FORM_WITH_SVM if year is None or year <= LAST_YEAR_OF_SVM else FORM_WITHOUT
+
+
+def table(rows: list[tuple[Any, ...]], seed: int, form: Form) -> ResultTable:
     """Return the table of these rows, with the settings of the assignment."""
     settings = {
         "name": "course",
-        "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
+        "source": form.source,
         "seed": seed,
         "iterations": ITERATIONS,
         "batch_size": BATCH,
         "ks": list(KS),
         "folds": FOLDS,
-        "rates": {name: list(rates) for name, rates in RATES.items()},
-        "regs": list(REGS),
+        "rates": {name: list(rates) for name, rates in form.rates.items()},
+        "regs": {name: list(regs) for name, regs in form.regs.items()},
     }
     return ResultTable("the course's assignment", COLUMNS, tuple(rows), settings)
 
@@ -63,86 +106,108 @@ def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) 
     return winners
 
 
-def cross_validated(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the mean accuracy of every k over folds of consecutive rows, (n_ks,)."""
-    found = []
-    for held in np.array_split(np.arange(len(X)), FOLDS):
-        others = np.setdiff1d(np.arange(len(X)), held)
-        found.append((votes_for(X[others], y[others], X[held], KS) == y[held][:, None]).mean(axis=0))
-    return np.mean(found, axis=0)
+def cross_validated(X: np.ndarray, y: np.ndarray) -> KSelection:
+    """Return the accuracy of every k on every fold; the folds are consecutive rows."""
+    rows = np.arange(len(X))
+    folds = [(np.setdiff1d(rows, held), held) for held in np.array_split(rows, FOLDS)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GridEndWarning)  # the assignment sets the ks
+        return cross_validate_k(X, y, ks=KS, metrics=("l2",), cv=folds)
 
 
-def score_neighbors(
-    X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray
-) -> tuple[list[tuple[Any, ...]], KNeighborsClassifier]:
-    """Return the rows of the table for k = 1, 5, 10, and the k that cross-validation chooses, and the model of that k."""
+@dataclass(frozen=True)
+class NeighborsResult:
+    """k-NN of the assignment: rows of the table for k = 1, 5, 10 and the chosen k, every fold, and the model of that k."""
+
+    rows: list[tuple[Any, ...]]
+    selection: KSelection
+    model: KNeighborsClassifier
+    predicted: np.ndarray
+
+
+def score_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray) -> NeighborsResult:
+    """Choose k by cross-validation, and evaluate it and the ks that the notebook shows on the test rows."""
     started = time.perf_counter()
-    accuracy = cross_validated(X, y)
-    chosen = KS[int(np.argmax(accuracy))]
+    selection = cross_validated(X, y)
+    accuracy, chosen = selection.mean("l2"), int(selection.best_k)
     shown = sorted({*SHOWN_KS, chosen})
-    hits = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
+    predicted = votes_for(X, y, Q, tuple(shown))
+    hits = (predicted == truth[:, None]).sum(axis=0)
     seconds = time.perf_counter() - started
     n = len(Q)
     rows = [
         ("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(n_hits) / n, n - int(n_hits), n, seconds)
         for k, n_hits in zip(shown, hits, strict=True)
     ]
-    return rows, KNeighborsClassifier(n_neighbors=chosen).fit(X, y)
+    model = KNeighborsClassifier(n_neighbors=chosen).fit(X, y)
+    return NeighborsResult(rows, selection, model, predicted[:, shown.index(chosen)])
 
 
-def score_linear(
-    name: str, dataset: Dataset, seed: int, report: Progress
-) -> tuple[tuple[Any, ...], MulticlassSVM | SoftmaxClassifier]:
-    """Return row and model of the setting with the best validation accuracy.
+@dataclass(frozen=True)
+class LinearResult:
+    """A linear classifier of the assignment: row of the table, every setting that was tried, and the best model."""
 
-    All settings train together, on the same batches.
+    row: tuple[Any, ...]
+    tried: list[dict[str, Any]]
+    model: MulticlassSVM | SoftmaxClassifier
+
+
+def score_linear(name: str, dataset: Dataset, seed: int, report: Progress, form: Form = FORM_WITH_SVM) -> LinearResult:
+    """Train every setting, and evaluate the one with the best validation accuracy on the test rows.
+
+    A setting whose loss becomes infinite predicts the first class, as weights of NaN do in a notebook.
     """
     started = time.perf_counter()
-    n_classes = len(dataset.class_names)
     X, y = dataset.X[:TRAIN], dataset.y[:TRAIN]
     held, y_held = dataset.X[TRAIN : TRAIN + VALIDATION], dataset.y[TRAIN : TRAIN + VALIDATION]
     assert dataset.X_test is not None
     assert dataset.y_test is not None
     test, truth = dataset.X_test[:TEST], dataset.y_test[:TEST]
-    settings = [(rate, reg) for rate in RATES[name] for reg in REGS]
     mean, _ = center_and_scale(X, center=True, scale=False)
-    problem = LinearProblem(X, y, LOSSES[name], None, 0.0, True, n_classes=n_classes, center=mean)
-    trained = descend(problem, settings, seed, report)
-    models = [problem.to_raw(W) for W in trained]
-    accuracy = [linear_accuracy(held, y_held, model) for model in models]
-    best = int(np.argmax(accuracy))
-    n_hits = round(linear_accuracy(test, truth, models[best]) * len(test))
-    rate, reg = settings[best]
+    settings = [(rate, reg) for rate in form.rates[name] for reg in form.regs[name]]
+    rng, tried, models = np.random.RandomState(seed), [], []
+    for done, (rate, reg) in enumerate(settings):
+        weights, bias, history = _trained(X, y, name, rate, reg, mean, len(dataset.class_names), rng)
+        models.append((weights, bias, history))
+        trained, validation = (linear_accuracy(*part, (weights, bias)) for part in ((X, y), (held, y_held)))
+        tried.append({"rate": rate, "reg": reg, "training_accuracy": trained, "validation_accuracy": validation})
+        report(done + 1, len(settings))
+    best = int(np.argmax([one["validation_accuracy"] for one in tried]))
+    tried = [{**one, "chosen": at == best} for at, one in enumerate(tried)]
+    n_hits = round(linear_accuracy(test, truth, models[best][:2]) * len(test))
     row = (
         SHOWN[name],
-        f"rate {rate:g}, reg {reg:g}",
-        accuracy[best],
+        f"rate {settings[best][0]:g}, reg {settings[best][1]:g}",
+        tried[best]["validation_accuracy"],
         n_hits / len(test),
         len(test) - n_hits,
         len(test),
         time.perf_counter() - started,
     )
     kept = {"svm": MulticlassSVM, "softmax": SoftmaxClassifier}[name]()
-    kept.classes_, kept.n_features_in_, kept.n_iter_ = np.arange(n_classes), X.shape[1], ITERATIONS
-    kept.coef_, kept.intercept_ = models[best]
-    kept.loss_history_ = np.array([problem.value(trained[best]) + reg * np.square(trained[best]).sum()])
-    return row, kept
+    kept.classes_, kept.n_features_in_, kept.n_iter_ = np.arange(len(dataset.class_names)), X.shape[1], ITERATIONS
+    kept.coef_, kept.intercept_, history = models[best]
+    kept.loss_history_ = np.array(history)
+    return LinearResult(row, tried, kept)
 
 
-def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Progress) -> list[np.ndarray]:
-    """Return W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
-    rng = np.random.default_rng(seed)
-    start = rng.standard_normal(problem.shape) * INIT_SCALE
-    order = rng.integers(problem.n_samples, size=ITERATIONS * BATCH)
-    strengths = [(0.0, reg, np.inf) for _, reg in settings]
-    rates = np.array([rate for rate, _ in settings])
-    descent = Descent(problem, [start] * len(settings), strengths, 0.0, False, BATCH)
-    chunk = ITERATIONS // 15
-    for first in range(0, ITERATIONS, chunk):
-        bounds = BATCH * np.arange(first, first + chunk + 1, dtype=np.int64)
-        descent.run(order, bounds, np.tile(rates, (chunk, 1)))
-        report(first + chunk, ITERATIONS)
-    return [descent.W(model) for model in range(len(settings))]
+def _trained(
+    X: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    rate: float,
+    reg: float,
+    mean: np.ndarray,
+    n_classes: int,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """Return weights and bias for the raw rows, (n_classes, n_features) and (n_classes,), and the loss of every batch."""
+    options: dict[str, Any] = {"num_iters": ITERATIONS, "batch_size": BATCH, "n_classes": n_classes, "random_state": rng}
+    try:
+        found = train(X, y, name, learning_rate=rate, reg=reg, mean_image=mean, **options)
+    except DivergenceError:
+        return np.zeros((n_classes, X.shape[1])), np.zeros(n_classes), []
+    return *found.folded(), found.loss_history
 
 
 def linear_accuracy(X: np.ndarray, y: np.ndarray, model: tuple[np.ndarray, np.ndarray]) -> float:

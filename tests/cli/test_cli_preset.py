@@ -12,11 +12,13 @@ import pytest
 from _command import cli, fail_with, here, listing, refused, write_embeddings
 
 import fastcls
-from fastcls import LinearProblem, datasets, protocols
+from fastcls import datasets, protocols
 from fastcls.cli import _preset, _split
+from fastcls.cli._checks import RunOptions
 from fastcls.cli._failures import Failures
 from fastcls.cli._folder import own_files
 from fastcls.cli._progress import Progress
+from fastcls.cli.report import _page
 from fastcls.course import _evaluation as _course
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -50,7 +52,7 @@ def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkey
     assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
     monkeypatch.setattr(_course, "score_neighbors", fail_with(ZeroDivisionError("injected")))
     with pytest.raises(ZeroDivisionError):
-        _preset.evaluate_course(datasets.load("small.npz"), 0, Progress(), Failures(Progress()))
+        _preset.evaluate_course(datasets.load("small.npz"), RunOptions("small.npz"), Progress(), Failures(Progress()))
 
 
 #: folders of the protocols without a model to save: several models, or rows scaled to length 1
@@ -186,6 +188,8 @@ def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(
         (["--probe", "dinov2-probe"], "unknown probe dinov2-probe: did you mean dinov2? Or choose from clip, dinov2,"),
         (["--preset", "dino", "--probe", "clip"], "--preset and --probe are both given: omit one of them"),
         (["--preset", "course", "--limit", "10"], "--preset course sets --limit itself"),
+        (["--preset", "course", "--year", "2016"], "--year 2016: the preset has the forms of 2017 to 2024 and since 2025"),
+        (["--preset", "dino", "--year", "2025"], "--year is for --preset course: omit it"),
         (["--preset", "moco"], "needs at least 200 training rows, but there are only 72"),
         (["--preset", "course"], "--preset course needs 50,000 training rows and 1,000 test rows, but emb has 72 and 18"),
     ],
@@ -204,44 +208,62 @@ def test_options_that_contradict_a_preset_are_refused_in_one_line(words, said, h
 # the course's assignment -------------------------------------------------------------------------------------------------
 
 
-def lecture_sgd(X, y, loss, rate, reg, start, batches):
-    """The assignment's loop: W (n_features + 1, n_classes), centred rows, a last feature of 1; not vectorised."""
-    rows = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))])
-    W = start.T.copy()
-    for some in batches:
-        scores, at = rows[some] @ W, np.arange(len(some))
-        if loss == "softmax":
-            slopes = np.exp(scores - scores.max(axis=1, keepdims=True))
-            slopes /= slopes.sum(axis=1, keepdims=True)
-            slopes[at, y[some]] -= 1
-        else:
-            slopes = (scores - scores[at, y[some]][:, None] + 1 > 0).astype(float)
-            slopes[at, y[some]] = 0
-            slopes[at, y[some]] = -slopes.sum(axis=1)
-        W -= rate * (rows[some].T @ slopes / len(some) + 2 * reg * W)
-    return W.T
+def lecture_sgd(X, y, loss, settings, seed, n_steps, batch_size):
+    """The assignment's loop for one (rate, reg) after another: W (n_features + 1, n_classes), centred rows, a last 1."""
+    rows, rng, found = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))]), np.random.RandomState(seed), []
+    for rate, reg in settings:
+        W = 0.001 * rng.randn(rows.shape[1], 3)
+        for _ in range(n_steps):
+            some = rng.choice(len(X), batch_size)
+            scores, at = rows[some] @ W, np.arange(len(some))
+            if loss == "softmax":
+                slopes = np.exp(scores - scores.max(axis=1, keepdims=True))
+                slopes /= slopes.sum(axis=1, keepdims=True)
+                slopes[at, y[some]] -= 1
+            else:
+                slopes = (scores - scores[at, y[some]][:, None] + 1 > 0).astype(float)
+                slopes[at, y[some]] = 0
+                slopes[at, y[some]] = -slopes.sum(axis=1)
+            W = W - rate * (rows[some].T @ slopes / len(some) + 2 * reg * W)
+        found.append(W)
+    return found
 
 
-@pytest.mark.parametrize("name", _course.LOSSES)
-def test_descent_of_the_course_is_the_assignments_loop(name, monkeypatch):
+@pytest.mark.parametrize("name", ["svm", "softmax"])
+def test_every_setting_has_the_weights_of_the_assignments_loop(name, monkeypatch):
     rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, size=(600, 20)).astype(np.uint8), rng.integers(3, size=600)
-    monkeypatch.setattr(_course, "ITERATIONS", 45)
-    monkeypatch.setattr(_course, "BATCH", 20)
-    settings = [(1e-6, 2.5e4), (5e-6, 1e3), (1e5, 5e4)]
-    mean = X.mean(axis=0)
-    problem = LinearProblem(X, y, _course.LOSSES[name], None, 0.0, True, n_classes=3, center=mean, arithmetic="float64")
-    reported = []
-    found = _course.descend(problem, settings, 7, lambda done, total: reported.append((done, total)))
-    assert reported[-1] == (45, 45)
-    again = np.random.default_rng(7)
-    start = again.standard_normal((3, 21)) * _course.INIT_SCALE
-    batches = again.integers(600, size=45 * 20).reshape(45, 20)
-    assert len(np.unique(batches)) < batches.size  # drawn with replacement
-    for (rate, reg), W in zip(settings[:2], found, strict=False):
-        wanted = lecture_sgd(X.astype(float), y, name, rate, reg, start, batches)
-        np.testing.assert_allclose(W, wanted, rtol=1e-7, atol=1e-12)
-    assert not found[2].any()  # it diverged
+    X, y = rng.integers(0, 256, size=(620, 20)).astype(np.uint8), rng.integers(3, size=620)
+    sizes = {"TRAIN": 600, "VALIDATION": 10, "TEST": 10, "ITERATIONS": 45, "BATCH": 20}
+    for key, value in sizes.items():
+        monkeypatch.setattr(_course, key, value)
+    data = datasets.Dataset(X[:610], y[:610], X[610:], y[610:], class_names=tuple("abc"))
+    form = _course.Form("", {name: (1e-6, 5e-6)}, {name: (2.5e4, 1e3)})
+    models, reported, folded = [], [], _course._trained
+    monkeypatch.setattr(_course, "_trained", lambda *given: models.append(folded(*given)) or models[-1])
+    found = _course.score_linear(name, data, 7, lambda done, total: reported.append((done, total)), form)
+    assert reported == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    settings = [(1e-6, 2.5e4), (1e-6, 1e3), (5e-6, 2.5e4), (5e-6, 1e3)]
+    mean = X[:600].mean(axis=0)
+    for wanted, (weights, bias, history), tried in zip(
+        lecture_sgd(X[:600].astype(float), y[:600], name, settings, 7, 45, 20), models, found.tried, strict=True
+    ):
+        assert np.abs(weights - wanted[:-1].T).max() < 1e-14
+        np.testing.assert_allclose(bias, wanted[-1] - wanted[:-1].T @ mean, rtol=1e-11, atol=1e-14)
+        assert len(history) == 45
+        named = ((X[600:610] - mean) @ wanted[:-1] + wanted[-1]).argmax(axis=1)
+        assert tried["validation_accuracy"] == (named == y[600:610]).mean()
+    assert [(one["rate"], one["reg"]) for one in found.tried] == settings
+    best = max(found.tried, key=lambda one: one["validation_accuracy"])
+    assert [one["chosen"] for one in found.tried].index(True) == found.tried.index(best)
+
+
+def test_a_setting_that_diverges_predicts_the_first_class(monkeypatch):
+    monkeypatch.setattr(_course, "ITERATIONS", 300)
+    X, y = np.arange(40, dtype=np.uint8)[:, None], np.arange(40) % 2
+    weights, bias, history = _course._trained(X, y, "svm", 1e5, 5e4, X.mean(axis=0), 2, np.random.RandomState(0))
+    assert not weights.any()
+    assert not bias.any()
+    assert not history
 
 
 def oracle_counts(train, y, test, truth, ks):
@@ -261,12 +283,20 @@ def images_like_cifar(n=50_000, n_test=1_000, width=12):
     return rows[0], y, rows[1], y_test
 
 
-def test_course_uses_the_assignments_rows_and_scores_like_plain_numpy(here):
+def test_course_uses_the_assignments_rows_and_scores_like_plain_numpy(here, monkeypatch):
+    outcomes = []
+    monkeypatch.setattr(_page, "write_report", lambda outcome, path: outcomes.append(outcome) or path.write_text("page"))
     X, y, X_test, y_test = images_like_cifar()
     np.savez("images.npz", X=X, y=y, X_test=X_test, y_test=y_test)
     result = cli("run", "images.npz", "--preset", "course", "--json")
     assert result.exit_code == 0, result.stderr
-    rows = json.loads(result.stdout)["protocol"]["rows"]
+    protocol = json.loads(result.stdout)["protocol"]
+    rows, folds = protocol["rows"], protocol["cross_validation"]
+    assert folds["ks"] == list(_course.KS)
+    assert np.shape(folds["accuracy"]) == (10, 5)
+    page = _page.render_report(outcomes[0])
+    for words in ("Each point is one fold", "4 pairs of learning rate and reg", "loss of SVM in each iteration"):
+        assert words in page
     neighbors = {int(row["setting"].split()[-1]): row for row in rows if row["model"] == "k-NN"}
     assert {1, 5, 10} <= set(neighbors)
     wanted = oracle_counts(X[:5000], y[:5000], X_test[:500], y_test[:500], neighbors)
@@ -286,30 +316,36 @@ def test_course_uses_the_assignments_rows_and_scores_like_plain_numpy(here):
 def test_rows_of_the_course_are_the_assignments(monkeypatch):
     X, y, X_test, y_test = images_like_cifar(n=60_000, n_test=2_000, width=2)
     data = datasets.Dataset(name="made", X=X, y=y, X_test=X_test, y_test=y_test, class_names=tuple("0123456789"))
-    seen = {}
+    seen = {"settings": []}
 
-    def keep(problem, settings, seed, report):
-        seen["X"], seen["center"], seen["settings"] = problem.X, problem.center, settings
-        return [np.zeros(problem.shape)] * len(settings)
+    def keep(X, y, name, rate, reg, mean, n_classes, rng):
+        seen["X"], seen["center"] = X, mean
+        seen["settings"].append((rate, reg))
+        return np.zeros((n_classes, X.shape[1])), np.zeros(n_classes), []
 
     score_neighbors, accuracy, scored = _course.score_neighbors, _course.linear_accuracy, []
-    monkeypatch.setattr(_course, "descend", keep)
+    monkeypatch.setattr(_course, "_trained", keep)
     monkeypatch.setattr(_course, "score_neighbors", lambda *rows: seen.update(knn=rows) or score_neighbors(*rows))
     monkeypatch.setattr(_course, "linear_accuracy", lambda X, y, model: scored.append((X, y)) or accuracy(X, y, model))
-    row, _ = _course.score_linear("softmax", data, 0, print)
+    row = _course.score_linear("softmax", data, 0, print).row
     assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 5e4), (5e-7, 2.5e4), (5e-7, 5e4)]
     np.testing.assert_array_equal(seen["X"], X[:49_000])
     np.testing.assert_allclose(seen["center"], X[:49_000].mean(axis=0))
-    for rows, codes in scored[:4]:
+    for rows, codes in scored[1:8:2]:
         np.testing.assert_array_equal(rows, X[49_000:50_000])
         np.testing.assert_array_equal(codes, y[49_000:50_000])
-    np.testing.assert_array_equal(scored[4][0], X_test[:1000])
+    assert all(len(rows) == 49_000 for rows, _ in scored[:8:2])  # accuracy on the training rows
+    np.testing.assert_array_equal(scored[8][0], X_test[:1000])
     assert row[4] == np.count_nonzero(y_test[:1000] != 0)  # all scores are 0: class 0
     progress = Progress(io.StringIO())
-    _preset.evaluate_course(data, 0, progress, Failures(progress))
+    _preset.evaluate_course(data, RunOptions("made"), progress, Failures(progress))
     for got, wanted in zip(seen["knn"], (X[:5000], y[:5000], X_test[:500], y_test[:500]), strict=True):
         np.testing.assert_array_equal(got, wanted)
-    assert (_course.ITERATIONS, _course.BATCH, _course.RATES["svm"]) == (1500, 200, (1e-7, 5e-5))
+    assert (_course.ITERATIONS, _course.BATCH, _course.form_of(2024).rates["svm"]) == (1500, 200, (1e-7, 5e-5))
+    seen["settings"].clear()
+    _, found = _preset.evaluate_course(data, RunOptions("made", year=2025), progress, Failures(progress))
+    assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 1e4), (1e-6, 2.5e4), (1e-6, 1e4)]
+    assert set(found.models) == {"knn", "softmax"}
 
 
 def test_folds_of_the_course_are_consecutive_rows():
@@ -321,7 +357,9 @@ def test_folds_of_the_course_are_consecutive_rows():
         kept = np.setdiff1d(np.arange(300), held)
         counts = oracle_counts(X[kept], y[kept], X[held], y[held], _course.KS)
         accuracies.append([counts[k] / len(held) for k in _course.KS])
-    np.testing.assert_allclose(found, np.mean(accuracies, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.fold_accuracy["l2"], np.transpose(accuracies), rtol=1e-12)
+    means = np.mean(accuracies, axis=0)
+    assert found.best_k == _course.KS[int(means.argmax())]
 
 
 def test_course_on_cifar10_counts_as_published(shared_data):

@@ -1,4 +1,4 @@
-"""The parts of the report that only a published protocol has: its table, and a sentence about its best setting."""
+"""The parts of the report that only a published protocol has: its table, its best setting, the settings of the course."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _SHARES = (
     *("average_precision", "calibration_error"),
 )
 _TEXTS = ("model", "setting", "metric")
+_SWEPT = ("training_accuracy", "validation_accuracy")
 NOTE = (
     "Numbers in percent have their 95 % interval below them (Wilson's for shares of test rows, else from resampled test "
     "rows). p: of the difference from the most accurate row on the same test rows, without a correction for the number of "
@@ -124,3 +125,26 @@ def protocol_test_use(results: dict[str, Any]) -> str:
         f"The protocol evaluates {total:,} models on the test rows, as published. The accuracy of the best of them is not "
         "that on unseen data."
     )
+
+
+def choice_of_rate(name: str, tried: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the settings of a linear classifier of the course, and the one that the validation rows chose."""
+    chosen = next(row for row in tried if row["chosen"])
+    sentence = (
+        f"{len(tried)} pairs of learning rate and reg were compared on the validation rows. Rate {chosen['rate']:g} with "
+        f"reg {chosen['reg']:g} has the highest accuracy, {percent(chosen['validation_accuracy'])}."
+    )
+    rows = [
+        {
+            "cells": [f"{row['rate']:g}", f"{row['reg']:g}", *(percent(row[key]) for key in _SWEPT)],
+            "chosen": bool(row["chosen"]),
+        }
+        for row in tried
+    ]
+    return {
+        "name": name,
+        "sentence": sentence,
+        "figures": [],
+        "rows": rows,
+        "columns": ["rate", "reg", "training", "validation"],
+    }

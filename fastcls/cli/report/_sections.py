@@ -17,6 +17,7 @@ from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
 from ._figures import draw
+from ._protocol import choice_of_rate
 
 SHOWN_NEIGHBORS = 5
 #: columns of a sweep's table: key -> heading
@@ -30,14 +31,17 @@ SWEEP_COLUMNS = {
 
 def choices(outcome: Outcome) -> list[dict[str, Any]]:
     """Return how k, alpha and the random W were chosen: one block per model."""
-    models = outcome.results["models"]
+    is_course = "protocol" in outcome.results  # the only protocol that chooses among settings
+    models = outcome.models if is_course else outcome.results["models"]
     found = []
     if outcome.selection is not None and "knn" in models:
         found += outcome.drawn("how k was chosen", _choice_of_k, outcome)
     if outcome.random_search_best is not None and "random_search" in models:
         found += outcome.drawn("how W was chosen", _choice_of_w, outcome)
     for name, sweep in outcome.sweeps.items():
-        if name in models and sweep:
+        if name in models and sweep and is_course:
+            found += [choice_of_rate(MODELS[name], sweep)]
+        elif name in models and sweep:
             found += outcome.drawn(
                 f"how alpha of {MODELS[name]} was chosen",
                 _choice_of_alpha,
@@ -170,7 +174,7 @@ def figures(outcome: Outcome) -> list[dict[str, Any]]:
             if name in outcome.models and name != "knn":
                 found += outcome.drawn(f"templates of {MODELS[name]}", _templates_figure, outcome, name)
     for name in ("svm", "softmax"):
-        if getattr(outcome.models.get(name), "loss_history_", None) is not None:
+        if len(getattr(outcome.models.get(name), "loss_history_", ())):
             found += outcome.drawn(f"the loss of {MODELS[name]}", _loss_figure, outcome, name)
     return found
 
@@ -221,10 +225,18 @@ def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
 
 
 def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
-    figure = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
+    if "protocol" in outcome.results:  # the course's: one number a batch
+        history, quantity = outcome.models[name].loss_history_, "loss of the batch plus penalty"
+        figure = display.LossHistoryDisplay(history, name=MODELS[name], step="iteration", quantity=quantity)
+        caption = "Loss of each batch plus penalty, before its own step: most of the beginning is the penalty."
+    else:
+        figure = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
+        caption = (
+            "Loss plus penalty, averaged over the minibatches of each epoch. Each is computed before its own step, so the "
+            "curve lags slightly behind the model at the end of the epoch."
+        )
     return {
         "name": f"{MODELS[name]}: loss during training",
-        "svg": draw(figure.plot, f"loss of {MODELS[name]} in each epoch"),
-        "caption": "Loss plus penalty, averaged over the minibatches of each epoch. Each is computed before its own step, "
-        "so the curve lags slightly behind the model at the end of the epoch.",
+        "svg": draw(figure.plot, f"loss of {MODELS[name]} in each {figure.step}"),
+        "caption": caption,
     }
