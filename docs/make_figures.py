@@ -6,6 +6,8 @@ Nothing is downloaded: the images are scikit-learn's digits, and the lecture's o
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from fastcls.datasets import load_digits
 from fastcls.model_selection import cross_validate_k
 from fastcls.protocols import compare, few_shot
 
+DPI = 220  # for screens of twice the density; the site shows 110 dots an inch
 #: the lecture's table: scores of three images (rows) for the classes of CIFAR-10, and their true classes
 SCORES = [
     [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
@@ -49,8 +52,8 @@ def representations(X: np.ndarray) -> dict[str, np.ndarray]:
     return {"pixels": X, "4 x 4 pixels": coarse, "random layer": np.maximum(X @ filters, 0).astype(np.float32)}
 
 
-def figures() -> dict[str, Any]:
-    """File name -> display, computed and plotted."""
+def displays() -> dict[str, Callable[..., Any]]:
+    """File name -> function that plots the display, which is computed."""
     data = load_digits()
     X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:], data.y[1400:]
     names, shape = data.class_names, data.image_shape
@@ -69,8 +72,8 @@ def figures() -> dict[str, Any]:
     return {
         "neighbors": display.NeighborsDisplay.from_estimator(
             knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names
-        ).plot(),
-        "cross-validation": display.CrossValidationDisplay.from_selection(selection).plot(),
+        ).plot,
+        "cross-validation": display.CrossValidationDisplay.from_selection(selection).plot,
         "label-efficiency": display.LabelEfficiencyDisplay.from_tables(
             {
                 words: few_shot(
@@ -78,41 +81,41 @@ def figures() -> dict[str, Any]:
                 )
                 for name, words in (("mean", "nearest class mean"), ("knn", "k-NN"), ("linear", "logistic regression"))
             }
-        ).plot(),
+        ).plot,
         "accuracy": display.AccuracyDisplay.from_comparison(
             compare(representations(data.X), data.y, presets=["dino", "uni-probe", "mteb-few-shot"], n_per_class=8)
-        ).plot(),
-        "folds": display.FoldsDisplay.from_labels(y, cv=5, random_state=0, n_test=len(y_test), accuracy=by_fold).plot(),
-        "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),
-        "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot(),
-        "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot(),
-        "loss-history": display.LossHistoryDisplay.from_estimator(softmax, name="softmax").plot(),
-        "loss-line": display.LossSliceDisplay.from_problem(problem, W, span=4.0).plot(),
-        "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=8.0, n=25).plot(),
+        ).plot,
+        "folds": display.FoldsDisplay.from_labels(y, cv=5, random_state=0, n_test=len(y_test), accuracy=by_fold).plot,
+        "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot,
+        "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot,
+        "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot,
+        "loss-history": display.LossHistoryDisplay.from_estimator(softmax, name="softmax").plot,
+        "loss-line": display.LossSliceDisplay.from_problem(problem, W, span=4.0).plot,
+        "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=8.0, n=25).plot,
         "scores": display.ScoresDisplay.from_predictions(
             TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")
-        ).plot(),
-        "curse": display.CurseDisplay.from_uniform(random_state=0).plot(),
-        "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot(),
+        ).plot,
+        "curse": display.CurseDisplay.from_uniform(random_state=0).plot,
+        "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot,
         "challenges": display.ChallengesDisplay.from_estimators(
             {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape, random_state=0
-        ).plot(),
+        ).plot,
         "regularization": display.RegularizationDisplay.from_data(
             *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-        ).plot(),
+        ).plot,
         "calibration": display.CalibrationDisplay.from_confidence(
             softmax.predict_proba(X_test).max(axis=1), softmax.predict(X_test) == y_test, name="softmax"
-        ).plot(),
-        "confusion": display.plot_confusion(y_test, knn.predict(X_test), class_names=names),
+        ).plot,
+        "confusion": partial(display.plot_confusion, y_test, knn.predict(X_test), class_names=names),
     }
 
 
 def main(folder: Path) -> None:
     """Write each figure as a PNG."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, shown in figures().items():
+    for name, plot in displays().items():
         picture = BytesIO()
-        shown.figure_.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+        plot().figure_.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
         keep(picture.getvalue(), folder / f"{name}.png")
 
 

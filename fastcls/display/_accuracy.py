@@ -9,6 +9,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line, check_can, check_mapping, check_names
 
@@ -89,13 +90,17 @@ class AccuracyDisplay(Drawn):
                 part.setdefault(row["protocol"], []).append(row[key])
         return cls(list(dict.fromkeys(row["representation"] for row in rows)), *parts)
 
-    def plot(self, ax: Axes | None = None) -> AccuracyDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> AccuracyDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -111,14 +116,23 @@ class AccuracyDisplay(Drawn):
             middle = 100 * self.accuracy[key]
             ends = np.abs(np.stack([middle - 100 * self.low[key], 100 * self.high[key] - middle]))
             entries.append(
-                self.ax_.errorbar(middle, places, xerr=ends, fmt=marker, color=colour, ms=4.2, elinewidth=1.2, capsize=2.0)
+                self.ax_.errorbar(
+                    middle,
+                    places,
+                    xerr=ends,
+                    fmt=marker,
+                    color=colour,
+                    ms=sizes.of(4.2),
+                    elinewidth=sizes.of(1.2),
+                    capsize=sizes.of(2.0),
+                )
             )
         names = style.distinct(self.names, 22)
         self.ax_.set_yticks(np.arange(n), labels=names, **style.LITERAL)
         self.ax_.set_ylim(n - 0.45, -0.55)  # the first name on top
-        self.ax_.tick_params(labelsize=style.SMALL)
-        self.ax_.grid(True, axis="x", lw=0.5, alpha=0.6)
-        self.ax_.set_xlabel("accuracy on the test rows (%), 95 % interval", fontsize=style.TEXT)
+        self.ax_.tick_params(labelsize=sizes.small)
+        self.ax_.grid(True, axis="x", lw=sizes.of(0.5), alpha=0.6)
+        self.ax_.set_xlabel("accuracy on the test rows (%), 95 % interval", fontsize=sizes.text)
         if n_kinds > 1 or ax is None:
             style.legend(
                 self.figure_,
@@ -126,6 +140,6 @@ class AccuracyDisplay(Drawn):
                 style.distinct(list(self.accuracy), 30),
                 loc="outside upper center",
                 ncols=min(2, n_kinds),
-                fontsize=style.TINY,
+                fontsize=sizes.tiny,
             )
         return self

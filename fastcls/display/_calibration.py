@@ -12,6 +12,7 @@ from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line
 
@@ -93,13 +94,17 @@ class CalibrationDisplay(Drawn):
         with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
             return cls(sums[0] / counts, sums[1] / counts, counts, name=name)
 
-    def plot(self, ax: Axes | None = None) -> CalibrationDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> CalibrationDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -123,27 +128,27 @@ class CalibrationDisplay(Drawn):
             lw=0,
             label="share of the rows",
         )
-        ax.plot([0, 100], [0, 100], ":", color=style.PURPLE, lw=1.3, label="accuracy = probability")
+        ax.plot([0, 100], [0, 100], ":", color=style.PURPLE, lw=sizes.of(1.3), label="accuracy = probability")
         ax.errorbar(
             100 * confidence,
             100 * accuracy,
             yerr=100 * lengths,
             fmt="o",
             color=style.VERMILION,
-            elinewidth=1.0,
-            ms=5,
+            elinewidth=sizes.of(1.0),
+            ms=sizes.of(5),
             clip_on=False,
             label="predictions, 95 % interval",
         )
         ax.set_xlim(0, 100)
         ax.set_ylim(0, 100)
-        ax.tick_params(labelsize=style.SMALL)
-        ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel("probability of the predicted class (%)", fontsize=style.TEXT)
-        ax.set_ylabel("accuracy (%)", fontsize=style.TEXT)
+        ax.tick_params(labelsize=sizes.small)
+        ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        ax.set_xlabel("probability of the predicted class (%)", fontsize=sizes.text)
+        ax.set_ylabel("accuracy (%)", fontsize=sizes.text)
         title = f"calibration error {100 * self.error:.1f} %"
         name = f"{style.shorten(self.name, 24)}: {title}" if self.name else title
-        ax.set_title(name, fontsize=style.TITLE, **style.LITERAL)
+        ax.set_title(name, fontsize=sizes.title, **style.LITERAL)
         # below: points may be anywhere in the square
-        ax.legend(fontsize=style.SMALL, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
+        ax.legend(fontsize=sizes.small, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
         return self

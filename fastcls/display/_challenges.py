@@ -12,12 +12,14 @@ from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_labels, as_line, as_table, check_can, check_image_shape, check_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
 
@@ -189,13 +191,17 @@ class ChallengesDisplay(Drawn):
             accuracy[name] = {model: np.array(values) for model, values in shares.items()}
         return cls(examples, accuracy, distance, _mean_distance(rows, labels), steps, y is not None)
 
-    def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
+    @in_context
+    def plot(self, figure: Figure | SubFigure | None = None, *, context: str = "paper") -> ChallengesDisplay:
         """Draw into ``figure``, or into a new one.
 
         Parameters
         ----------
         figure : matplotlib figure or subfigure, optional
             Without it a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -203,37 +209,60 @@ class ChallengesDisplay(Drawn):
             With ``figure_`` set.
         """
         self.figure_ = style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
-        grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
+        n_lines = len(self.examples)
+        # in a talk the words stand beside the images, which leaves more height for these
+        ratios = (0.62, 1.5, 1) if sizes.is_talk else (1.25, 1)
+        grid = self.figure_.add_gridspec(n_lines, len(ratios), width_ratios=ratios)
         axes = []
         low, high = style.grey_range(np.stack(list(self.examples.values())))
         for row, name in enumerate(self.examples):
-            strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
+            strip, lines = self.figure_.add_subplot(grid[row, -2]), self.figure_.add_subplot(grid[row, -1])
             axes.append((strip, lines))
             tiles = [style.to_rgb(image, low, high) for image in self.examples[name]]
             gap = np.full((tiles[0].shape[0], max(1, tiles[0].shape[1] // 10), 3), 255, np.uint8)
             joined = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
             strip.imshow(joined, interpolation="none")
             style.bare(strip)
-            title = f"{style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
-            strip.set_title(title, fontsize=style.SMALL, **style.LITERAL)
             share = self.distance[name][-1] / self.reference_distance if self.reference_distance else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of mean distance", fontsize=style.TINY)
+            if sizes.is_talk:
+                self._write_beside(self.figure_.add_subplot(grid[row, 0]), name, share)
+            else:
+                title = f"{style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
+                strip.set_title(title, fontsize=sizes.small, **style.LITERAL)
+                strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of mean distance", fontsize=sizes.tiny)
             names, drawn = style.distinct(list(self.accuracy[name])), []
             for i, values in enumerate(self.accuracy[name].values()):
                 colour, marker, line = style.series(i)
-                drawn += lines.plot(
-                    self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3, label=names[i]
-                )
+                look: dict[str, Any] = {"color": colour, "ms": sizes.of(3.5), "lw": sizes.of(1.3)}
+                drawn += lines.plot(self.strengths, 100 * values, marker + line, label=names[i], **look)
             lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
-            lines.tick_params(labelsize=style.TINY)
-            lines.grid(True, lw=0.5, alpha=0.6)
-            lines.set_ylabel("accuracy (%)" if self.labelled else "same (%)", fontsize=style.SMALL)
-        axes[-1][1].set_xlabel("strength", fontsize=style.SMALL)
-        n_columns = style.columns_of(names, 72 * 0.95 * style.WIDTH, most=4)
+            lines.tick_params(labelsize=sizes.tiny)
+            lines.grid(True, lw=sizes.of(0.5), alpha=0.6)
+            accuracy = "accuracy (%)" if self.labelled else "same (%)"
+            if not sizes.is_talk:
+                lines.set_ylabel(accuracy, fontsize=sizes.small)
+            elif row == 0:
+                lines.set_title(accuracy, fontsize=sizes.small)
+            if sizes.is_talk and row < n_lines - 1:
+                lines.set_xticklabels([])
+        axes[-1][1].set_xlabel("strength", fontsize=sizes.small)
+        n_columns = style.columns_of(names, 72 * 0.95 * sizes.width, most=4)
         style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=n_columns)
-        self.figure_.suptitle("The same images, altered", fontsize=style.TITLE)
+        title = "The same images, altered"
+        if sizes.is_talk:
+            title += f"; distance at strength {self.strengths[-1]:g} in % of the mean distance"
+        self.figure_.suptitle(title, fontsize=sizes.title)
+        if figure is None and sizes.is_talk:
+            self.figure_.get_layout_engine().set(h_pad=0.03, hspace=0.0)
+            style.settle(self.figure_, figure)
         self.axes_ = np.array(axes, dtype=object)
         return self
+
+    def _write_beside(self, ax: Axes, name: str, share: float) -> None:
+        ax.set_axis_off()
+        look: dict[str, Any] = {"transform": ax.transAxes, **style.LITERAL}
+        ax.text(0, 0.52, style.shorten(name), va="bottom", fontsize=sizes.small, weight="bold", **look)
+        ax.text(0, 0.48, f"distance {share:.0%}", va="top", fontsize=sizes.tiny, **look)
 
 
 def _mean_distance(rows: NDArray[Any], labels: NDArray[Any]) -> float:

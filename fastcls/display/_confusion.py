@@ -10,6 +10,7 @@ from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 
 from . import _style as style
+from ._context import in_context, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,15 @@ FULL = 0.6  # share above which white text is readable on the blue, on light and
 MOST_NAMED = 60  # largest number of classes that are all named on the axes
 
 
+@in_context
 def plot_confusion(
-    y_true: ArrayLike, y_pred: ArrayLike, *, class_names: Sequence[str], title: str = "", ax: Axes | None = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    class_names: Sequence[str],
+    title: str = "",
+    ax: Axes | None = None,
+    context: str = "paper",
 ) -> Any:
     """Draw the confusion matrix of predictions.
 
@@ -37,6 +45,8 @@ def plot_confusion(
     class_names : names of the classes
     title : title above the matrix
     ax : axes to draw into; by default those of a new figure, sized by the number of classes
+    context : {"paper", "talk"}
+        "talk": a slide, with type and lines for a projector, as in ``plot`` of the displays.
 
     Returns
     -------
@@ -68,7 +78,7 @@ def plot_confusion(
     counts = confusion_matrix(truth, predicted, labels=np.arange(n))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     width = _width(n)
-    _, ax = style.axes_for(ax, height=width * 0.98, width=width)
+    given, ax = ax, style.axes_for(ax, height=width * 0.98, width=width)[1]
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= style.MOST_NUMBERED
     # from transparent to blue, visible on the light and the dark background of a page unless it is 0
@@ -83,32 +93,33 @@ def plot_confusion(
         for (i, j), share in np.ndenumerate(shares):
             colour = "white" if share > FULL else rcParams["text.color"]
             number = f"{counts[i, j]}" if counts[i, j] else ""
-            display.text_[i, j] = ax.text(j, i, number, ha="center", va="center", fontsize=style.SMALL, color=colour)
+            display.text_[i, j] = ax.text(j, i, number, ha="center", va="center", fontsize=sizes.small, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
         if bar.solids is not None:
             bar.solids.set_rasterized(True)  # or seams show between its transparent steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
-        bar.ax.tick_params(labelsize=style.SMALL, length=2)
+        bar.ax.tick_params(labelsize=sizes.small, length=sizes.of(2))
     _name_axes(ax, class_names)
-    ax.set_title(style.shorten(title, 60) or "Confusion matrix", fontsize=style.TITLE, **style.LITERAL)
-    ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=style.TEXT)
-    ax.set_ylabel("true class", fontsize=style.TEXT)
+    ax.set_title(style.shorten(title, 60) or "Confusion matrix", fontsize=sizes.title, **style.LITERAL)
+    ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=sizes.text)
+    ax.set_ylabel("true class", fontsize=sizes.text)
+    style.settle(ax.figure, given)
     return display
 
 
 def _width(n: int) -> float:
     """Width in inches that leaves space for the number in every cell, or for the name of every row."""
-    return max(style.WIDTH, 0.38 * n) if n <= style.MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
+    return max(sizes.width, 0.38 * n) if n <= style.MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
 
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     step = -(-len(class_names) // MOST_NAMED)
     ticks = list(range(0, len(class_names), step))
-    size = style.SMALL if len(class_names) <= style.MOST_NUMBERED else style.TINY
+    size = sizes.small if len(class_names) <= style.MOST_NUMBERED else sizes.tiny
     short = style.distinct(class_names, 16)
     names = [short[i] for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3
     ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, **style.LITERAL)
     ax.set_yticks(ticks, labels=names, fontsize=size, **style.LITERAL)
-    ax.tick_params(length=2, pad=1.5)
+    ax.tick_params(length=sizes.of(2), pad=sizes.of(1.5))

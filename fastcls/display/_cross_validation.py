@@ -12,6 +12,7 @@ from fastcls._validation.messages import counted
 from fastcls.metrics import label as metric_label
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line, as_table, check_can, check_mapping
 
@@ -122,13 +123,17 @@ class CrossValidationDisplay(Drawn):
             n_left_out=selection.n_left_out,
         )
 
-    def plot(self, ax: Axes | None = None) -> CrossValidationDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> CrossValidationDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -160,7 +165,7 @@ class CrossValidationDisplay(Drawn):
                 np.repeat(x, folds.shape[1]),
                 folds.ravel(),
                 marker,
-                ms=1.8 if dense else 2.8,
+                ms=sizes.of(1.8 if dense else 2.8),
                 mec="none",
                 color=colour,
                 alpha=0.6,
@@ -171,10 +176,10 @@ class CrossValidationDisplay(Drawn):
             100 * self.std[metric],
             fmt=marker + line,
             color=colour,
-            ms=2.6 if dense else 3.6,
-            lw=1.2 if dense else 1.4,
-            elinewidth=0.6 if dense else 1.0,
-            capsize=0 if dense else 1.8,
+            ms=sizes.of(2.6 if dense else 3.6),
+            lw=sizes.of(1.2 if dense else 1.4),
+            elinewidth=sizes.of(0.6 if dense else 1.0),
+            capsize=sizes.of(0 if dense else 1.8),
         )
 
     def _draw_choice(self, metric: str, k: int) -> Any:
@@ -182,9 +187,11 @@ class CrossValidationDisplay(Drawn):
         names = list(self.fold_accuracy)
         colour, marker, _ = style.SERIES[names.index(metric) % len(style.SERIES)]
         height = 100 * self.mean[metric][at]
-        self.ax_.axvline(self._places[at], color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        self.ax_.axvline(self._places[at], color=colour, lw=sizes.of(0.9), ls=(0, (1, 2)), zorder=0)
         # behind the points, which it would hide
-        return self.ax_.plot([self._places[at]], [height], marker, ms=12, mfc="none", mec=colour, mew=1.2, zorder=1)[0]
+        return self.ax_.plot(
+            [self._places[at]], [height], marker, ms=sizes.of(12), mfc="none", mec=colour, mew=sizes.of(1.2), zorder=1
+        )[0]
 
     def _apart(self, ticks: list[int], logarithmic: bool) -> list[int]:
         """Leave out ticks whose labels would touch the label before."""
@@ -215,10 +222,10 @@ class CrossValidationDisplay(Drawn):
             ticks[-1] = largest
         places = np.searchsorted(self.ks, ticks).tolist() if even else ticks
         ax.set_xticks(places, labels=[f"{k:,}" for k in ticks])
-        ax.tick_params(labelsize=style.SMALL)
-        ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel("k (neighbours that vote)", fontsize=style.TEXT)
-        ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=style.TEXT)
+        ax.tick_params(labelsize=sizes.small)
+        ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        ax.set_xlabel("k (neighbours that vote)", fontsize=sizes.text)
+        ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=sizes.text)
         if self.n_left_out is None:
             title = f"Cross-validation over {counted(next(iter(self.fold_accuracy.values())).shape[1], 'fold')}"
             marks = "line: mean; bar: ± 1 std; small: one fold"
@@ -227,13 +234,13 @@ class CrossValidationDisplay(Drawn):
             marks = "line: accuracy; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
             title += f": k = {self.best_k} under {_short_name(self.best_metric)}"
-        ax.set_title(title, fontsize=style.TITLE, **style.LITERAL)
+        ax.set_title(title, fontsize=sizes.title, **style.LITERAL)
         legend = style.legend(
             ax,
             list(entries.values()),
             list(entries),
             title=marks,
-            title_fontsize=style.TINY,
+            title_fontsize=sizes.tiny,
             ncols=3,
             loc="upper center",
             bbox_to_anchor=(0.5, -0.17),

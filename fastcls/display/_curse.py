@@ -11,6 +11,7 @@ from fastcls._validation.messages import counted
 from fastcls.neighbors import pairwise_distances
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line, as_table
 
@@ -105,13 +106,17 @@ class CurseDisplay(Drawn):
             own = rows.shape[1], _nearest_share(drawn[:n_queries], drawn[n_queries:])
         return cls(np.asarray(dimensions), np.array(shares), n_points, own)
 
-    def plot(self, figure: Figure | SubFigure | None = None) -> CurseDisplay:
+    @in_context
+    def plot(self, figure: Figure | SubFigure | None = None, *, context: str = "paper") -> CurseDisplay:
         """Draw into ``figure``, or into a new one.
 
         Parameters
         ----------
         figure : matplotlib figure or subfigure, optional
             Without it a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -125,22 +130,30 @@ class CurseDisplay(Drawn):
         self.axes_ = np.array([*panels, below], dtype=object)
         for d, ax in enumerate(panels, start=1):
             self._draw_points(ax, d)
-        below.plot(self.dimensions, 100 * self.nearest, "o-", color=style.BLUE, lw=1.5, ms=4, label="random points")
+        below.plot(
+            self.dimensions,
+            100 * self.nearest,
+            "o-",
+            color=style.BLUE,
+            lw=sizes.of(1.5),
+            ms=sizes.of(4),
+            label="random points",
+        )
         if self.own is not None:
             label = f"this data: {100 * self.own[1]:.0f} %"
-            below.plot([self.own[0]], [100 * self.own[1]], "^", color=style.VERMILION, ms=9, label=label)
-            below.legend(fontsize=style.SMALL, framealpha=0.0)
+            below.plot([self.own[0]], [100 * self.own[1]], "^", color=style.VERMILION, ms=sizes.of(9), label=label)
+            below.legend(fontsize=sizes.small, framealpha=0.0)
         below.set_xscale("log", base=2)
         ticks = [d for d in (1, 2, 4, 16, 64, 256, 1024, 3072) if self.dimensions.min() <= d <= self.dimensions.max()]
         below.set_xticks(ticks, labels=[f"{d:,}" for d in ticks])
         below.minorticks_off()
         below.set_ylim(0, 100)
-        below.tick_params(labelsize=style.SMALL)
-        below.grid(True, lw=0.5, alpha=0.6)
-        below.set_xlabel("dimensions", fontsize=style.TEXT)
-        below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=style.TEXT)
-        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=style.SMALL)
-        self.figure_.suptitle("Points needed to cover a cube", fontsize=style.TITLE)
+        below.tick_params(labelsize=sizes.small)
+        below.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        below.set_xlabel("dimensions", fontsize=sizes.text)
+        below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=sizes.text)
+        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=sizes.small)
+        self.figure_.suptitle("Points needed to cover a cube", fontsize=sizes.title)
         return self
 
     def _draw_points(self, ax: Any, d: int) -> None:
@@ -148,10 +161,10 @@ class CurseDisplay(Drawn):
         depth = corners[:, 2] if d == 3 else np.zeros(len(corners))
         across, up = corners[:, 0] + 0.33 * depth, (corners[:, 1] if d > 1 else 0) + 0.25 * depth
         # points farther back are fainter; all stay visible on light and dark backgrounds
-        ax.scatter(across, up, s=9, color=style.BLUE, alpha=1 - 0.13 * depth, lw=0)
+        ax.scatter(across, up, s=sizes.of(3) ** 2, color=style.BLUE, alpha=1 - 0.13 * depth, lw=0)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
         style.bare(ax)
-        ax.set_title(f"{d}-D: {counted(len(corners), 'point')}", fontsize=style.SMALL)
+        ax.set_title(f"{d}-D: {counted(len(corners), 'point')}", fontsize=sizes.small)
 
 
 def _nearest_share(Q: NDArray[Any], X: NDArray[Any]) -> float:

@@ -12,6 +12,7 @@ from fastcls.display._regions import TIED, Regions, around, cells, decision_regi
 from fastcls.metrics import label as metric_label
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_labels, as_table, check_can
 
@@ -144,13 +145,17 @@ class DecisionRegionDisplay(Drawn):
         colours = np.vstack([pale + (1 - pale) * colours, [1.0, 1.0, 1.0]])  # TIED = -1 takes the last
         return colours[self.regions.codes]
 
-    def plot(self, ax: Axes | None = None) -> DecisionRegionDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> DecisionRegionDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -165,16 +170,18 @@ class DecisionRegionDisplay(Drawn):
         for c, name in enumerate(self.regions.classes):
             own = self.points[self.labels == name]
             colour, marker = look_of(c)
-            drawn += ax.plot(own[:, 0], own[:, 1], marker, color=colour, mec="black", mew=0.6, ms=4.5, ls="none")
+            drawn += ax.plot(
+                own[:, 0], own[:, 1], marker, color=colour, mec="black", mew=sizes.of(0.6), ms=sizes.of(4.5), ls="none"
+            )
         if self.metric in BALLS:
             self._draw_ball(BALLS[self.metric])
         tied = float((self.regions.codes == TIED).mean())
         white = f" (white: tied, {100 * tied:.0f} %)" if tied else ""
-        ax.set_title(style.shorten(self.title, 40) + white, fontsize=style.TITLE, **style.LITERAL)
-        ax.set_xlabel("first feature", fontsize=style.TEXT)
-        ax.set_ylabel("second feature", fontsize=style.TEXT)
-        ax.tick_params(labelsize=style.SMALL)
-        n_columns = style.columns_of(names, 72 * 0.9 * style.WIDTH)
+        ax.set_title(style.shorten(self.title, 40) + white, fontsize=sizes.title, **style.LITERAL)
+        ax.set_xlabel("first feature", fontsize=sizes.text)
+        ax.set_ylabel("second feature", fontsize=sizes.text)
+        ax.tick_params(labelsize=sizes.small)
+        n_columns = style.columns_of(names, 72 * 0.9 * sizes.width)
         style.legend(ax, drawn, names, ncols=n_columns, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         return self
 
@@ -182,5 +189,5 @@ class DecisionRegionDisplay(Drawn):
         from matplotlib.patches import Polygon
 
         around_corner = 0.09 + 0.055 * np.array(corners)
-        ball = Polygon(around_corner, fc="white", ec="black", lw=1.0, transform=self.ax_.transAxes, zorder=4)
+        ball = Polygon(around_corner, fc="white", ec="black", lw=sizes.of(1.0), transform=self.ax_.transAxes, zorder=4)
         self.ax_.add_patch(ball)

@@ -13,6 +13,7 @@ from fastcls._validation.messages import counted
 from fastcls.model_selection import make_folds
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line
 
@@ -98,13 +99,17 @@ class FoldsDisplay(Drawn):
             raise InputError(f"cv={cv!r} does not hold out every row once: give a number of folds, or a splitter that does")
         return cls(made.held_out(), n_test=n_test, accuracy=accuracy)
 
-    def plot(self, ax: Axes | None = None) -> FoldsDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> FoldsDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -134,7 +139,7 @@ class FoldsDisplay(Drawn):
                 self._write(1.19, split, f"{100 * self.accuracy[split]:.1f}\u00a0%", ha="right")
         some = "" if self._n_lines == n_folds else f", {self._n_lines} of them shown"
         title = f"{counted(n_folds, 'fold')}{some}: each is the validation set once"
-        self.ax_.set_title(title, fontsize=style.TITLE)
+        self.ax_.set_title(title, fontsize=sizes.title)
         return self
 
     def _draw_fold(self, split: int, fold: int) -> None:
@@ -152,7 +157,7 @@ class FoldsDisplay(Drawn):
             points = self._points * (self._edges[fold + 1] - self._edges[fold] - 2 * INSET) / (right - left)
             words = ("validate", "val.") if held_out else ("train",)
             weight = "bold" if held_out else "normal"
-            fit = [word for word in words if style.width_of(word, style.TINY, weight) < points]
+            fit = [word for word in words if style.width_of(word, sizes.tiny, weight) < points]
             if fit:
                 self._write(middle, split, fit[0], weight=weight)
             self._some_unnamed |= fit[:1] != ["validate"] and held_out
@@ -166,11 +171,11 @@ class FoldsDisplay(Drawn):
             self._write(self._edges[-1] / 2, -0.75, f"folds 1 to {n_folds}")
         if self.accuracy is not None:
             self._write(1.19, -0.75, "accuracy", ha="right")
-        sizes = f"{self.sizes.min():,}" if np.ptp(self.sizes) == 0 else f"{self.sizes.min():,} to {self.sizes.max():,}"
-        note = f"{counted(self.sizes.sum(), 'training row')}, {sizes} a fold"
+        a_fold = f"{self.sizes.min():,}" if np.ptp(self.sizes) == 0 else f"{self.sizes.min():,} to {self.sizes.max():,}"
+        note = f"{counted(self.sizes.sum(), 'training row')}, {a_fold} a fold"
         if n_folds > MOST_NAMED or self._some_unnamed:
             note += "; dark: held out"
-        self.ax_.set_xlabel(note, fontsize=style.SMALL)
+        self.ax_.set_xlabel(note, fontsize=sizes.small)
 
     def _draw_test(self, n_test: int) -> None:
         from matplotlib.patches import Rectangle
@@ -190,4 +195,4 @@ class FoldsDisplay(Drawn):
         )
 
     def _write(self, x: float, y: float, text: str, weight: str = "normal", ha: str = "center") -> None:
-        self.ax_.text(x, y, text, ha=ha, va="center", fontsize=style.TINY, fontweight=weight)
+        self.ax_.text(x, y, text, ha=ha, va="center", fontsize=sizes.tiny, fontweight=weight)

@@ -9,6 +9,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line, check_can, check_mapping
 
@@ -106,13 +107,17 @@ class LabelEfficiencyDisplay(Drawn):
             std[name] = [np.nan if row.get("std") is None else row["std"] for row in lines]
         return cls(n_rows, accuracy, std=std)
 
-    def plot(self, ax: Axes | None = None) -> LabelEfficiencyDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> LabelEfficiencyDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -131,10 +136,10 @@ class LabelEfficiencyDisplay(Drawn):
                 100 * np.nan_to_num(self.std[key]),
                 fmt=marker + line,
                 color=colour,
-                ms=3.6,
-                lw=1.4,
-                elinewidth=1.0,
-                capsize=1.8,
+                ms=sizes.of(3.6),
+                lw=sizes.of(1.4),
+                elinewidth=sizes.of(1.0),
+                capsize=sizes.of(1.8),
             )
         self.ax_.set_xscale("log")
         self.ax_.xaxis.set_minor_locator(NullLocator())
@@ -142,10 +147,10 @@ class LabelEfficiencyDisplay(Drawn):
         while len(ticks) > 6:  # every second one, always with the last
             ticks = ticks[::-2][::-1]
         self.ax_.set_xticks(ticks, labels=[f"{int(n):,}" for n in ticks])
-        self.ax_.tick_params(labelsize=style.SMALL)
-        self.ax_.grid(True, lw=0.5, alpha=0.6)
-        self.ax_.set_xlabel("training rows", fontsize=style.TEXT)
-        self.ax_.set_ylabel("accuracy on the test rows (%)", fontsize=style.TEXT)
+        self.ax_.tick_params(labelsize=sizes.small)
+        self.ax_.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        self.ax_.set_xlabel("training rows", fontsize=sizes.text)
+        self.ax_.set_ylabel("accuracy on the test rows (%)", fontsize=sizes.text)
         # above the axes of a figure of its own: lines that rise and spread leave no corner free
         where = {"loc": "outside upper center", "ncols": min(2, len(entries))} if ax is None else {"loc": "best"}
         style.legend(
@@ -153,7 +158,7 @@ class LabelEfficiencyDisplay(Drawn):
             list(entries.values()),
             list(entries),
             title="mean over tries; bar: ± 1 std",
-            title_fontsize=style.TINY,
+            title_fontsize=sizes.tiny,
             **where,
         )
         return self

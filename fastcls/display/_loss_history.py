@@ -10,6 +10,7 @@ from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 
 if TYPE_CHECKING:
@@ -99,13 +100,17 @@ class LossHistoryDisplay(Drawn):
         """
         return cls(best_values, name=name, step="try", quantity="best loss so far", log_steps=True)
 
-    def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> LossHistoryDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -121,10 +126,10 @@ class LossHistoryDisplay(Drawn):
             steps,
             self.loss,
             color=style.BLUE,
-            lw=1.6,
+            lw=sizes.of(1.6),
             drawstyle="steps-post" if self.log_steps else "default",
             marker="o" if self.loss.size <= 40 else None,
-            ms=3,
+            ms=sizes.of(3),
         )
         if self.log_steps:
             ax.set_xscale("log")
@@ -137,14 +142,14 @@ class LossHistoryDisplay(Drawn):
         self._write_value(0, first, "left")
         if self.loss.size > 1:
             self._write_value(self.loss.size - 1, last, "right")
-        ax.tick_params(labelsize=style.SMALL)
-        ax.grid(True, lw=0.5, alpha=0.6)
+        ax.tick_params(labelsize=sizes.small)
+        ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
         step, quantity = style.shorten(self.step, 30), style.shorten(self.quantity, 40)
-        ax.set_xlabel(step, fontsize=style.TEXT, **style.LITERAL)
-        ax.set_ylabel(quantity, fontsize=style.TEXT, **style.LITERAL)
+        ax.set_xlabel(step, fontsize=sizes.text, **style.LITERAL)
+        ax.set_ylabel(quantity, fontsize=sizes.text, **style.LITERAL)
         title = f"{quantity} by {step}"
         ax.set_title(
-            f"{style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=style.TITLE, **style.LITERAL
+            f"{style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=sizes.title, **style.LITERAL
         )
         return self
 
@@ -153,9 +158,9 @@ class LossHistoryDisplay(Drawn):
         self.ax_.annotate(
             text,
             (i + 1, self.loss[i]),
-            xytext=(0, 5 if above else -5),
+            xytext=(0, sizes.of(5 if above else -5)),
             ha=side,
             va="bottom" if above else "top",
             textcoords="offset points",
-            fontsize=style.SMALL,
+            fontsize=sizes.small,
         )

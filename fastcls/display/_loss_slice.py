@@ -11,6 +11,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import check_can
 
@@ -106,13 +107,17 @@ class LossSliceDisplay(Drawn):
             loss = np.array([[problem.value(at + a * U + b * V) for a in steps] for b in steps])
         return cls(steps, loss, slopes, float(value), "loss plus penalty" if problem.alpha else "loss")
 
-    def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> LossSliceDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -121,38 +126,48 @@ class LossSliceDisplay(Drawn):
         """
         self.figure_, self.ax_ = style.axes_for(ax, height=3.0 if self.loss.ndim == 1 else 3.6)
         self._draw_line() if self.loss.ndim == 1 else self._draw_plane()
-        self.ax_.tick_params(labelsize=style.SMALL)
-        self.ax_.set_xlabel("step along the first direction, from W", fontsize=style.TEXT)
+        self.ax_.tick_params(labelsize=sizes.small)
+        self.ax_.set_xlabel("step along the first direction, from W", fontsize=sizes.text)
         return self
 
     def _draw_line(self) -> None:
         ax = self.ax_
-        ax.plot(self.steps, self.loss, color=style.BLUE, lw=1.7, label="loss")
+        ax.plot(self.steps, self.loss, color=style.BLUE, lw=sizes.of(1.7), label="loss")
         margin = 0.1 * (np.ptp(self.loss) or 1.0)
         ax.set_ylim(self.loss.min() - margin, self.loss.max() + margin)
         tangent = self.value + self.slopes[0] * self.steps
-        ax.plot(self.steps, tangent, "--", color=style.VERMILION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
-        ax.plot([0], [self.value], "o", color=style.BLUE, ms=6, label=f"W: {style.number(self.value)}")
-        ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_ylabel(style.shorten(self.quantity, 40), fontsize=style.TEXT, **style.LITERAL)
-        ax.set_title("The loss along a line through W", fontsize=style.TITLE)
-        ax.legend(fontsize=style.SMALL, framealpha=0.0)
+        ax.plot(
+            self.steps,
+            tangent,
+            "--",
+            color=style.VERMILION,
+            lw=sizes.of(1.2),
+            label=f"slope by gradient: {self.slopes[0]:.4g}",
+        )
+        ax.plot([0], [self.value], "o", color=style.BLUE, ms=sizes.of(6), label=f"W: {style.number(self.value)}")
+        ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        ax.set_ylabel(style.shorten(self.quantity, 40), fontsize=sizes.text, **style.LITERAL)
+        ax.set_title("The loss along a line through W", fontsize=sizes.title)
+        ax.legend(fontsize=sizes.small, framealpha=0.0)
 
     def _draw_plane(self) -> None:
         ax = self.ax_
         drawn = ax.contourf(self.steps, self.steps, self.loss, levels=14, cmap="cividis")
         bar = self.figure_.colorbar(drawn, ax=ax)
-        bar.set_label(style.shorten(self.quantity, 40), fontsize=style.SMALL, **style.LITERAL)
-        bar.ax.tick_params(labelsize=style.SMALL)
-        ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {style.number(self.value)}")
+        bar.set_label(style.shorten(self.quantity, 40), fontsize=sizes.small, **style.LITERAL)
+        bar.ax.tick_params(labelsize=sizes.small)
+        ax.plot([0], [0], "o", color="white", mec="black", ms=sizes.of(6), label=f"W: {style.number(self.value)}")
         row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)
         lowest = f"lowest: {style.number(self.loss.min())}"
-        ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=10, label=lowest)
+        ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=sizes.of(10), label=lowest)
         along, up = self.slopes
         length = 0.35 * self.steps[-1] / (np.hypot(along, up) or 1.0)
         ax.annotate(
-            "", (-length * along, -length * up), (0, 0), arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6}
+            "",
+            (-length * along, -length * up),
+            (0, 0),
+            arrowprops={"arrowstyle": "->", "color": "white", "lw": sizes.of(1.6)},
         )
-        ax.set_ylabel("step along the second direction", fontsize=style.TEXT)
-        ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=style.TITLE)
-        ax.legend(fontsize=style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+        ax.set_ylabel("step along the second direction", fontsize=sizes.text)
+        ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=sizes.title)
+        ax.legend(fontsize=sizes.small, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_labels, as_table, check_can, check_image_shape, check_places
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 N_ACROSS = 5  # neighbours side by side at 400 pixels; with more, the figure grows
+MOST_ON_SLIDE = 4  # test images
+GAP = 0.97  # share of a column that a name may take: names side by side stay apart
 LINES = 2  # at most, for a long name
 
 
@@ -178,13 +181,17 @@ class NeighborsDisplay(Drawn):
             predicted_names=None if predicted is None else style.label_names(predicted, class_names),
         )
 
-    def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
+    @in_context
+    def plot(self, figure: Figure | SubFigure | None = None, *, context: str = "paper") -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one.
 
         Parameters
         ----------
         figure : matplotlib figure or subfigure, optional
             Without it a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -192,14 +199,19 @@ class NeighborsDisplay(Drawn):
             With ``figure_`` set.
         """
         n_queries, n_neighbors = self.distances.shape
+        heading = "test image"
+        if sizes.is_talk and n_queries > MOST_ON_SLIDE:
+            heading, n_queries = f"{MOST_ON_SLIDE} of {n_queries} test images", MOST_ON_SLIDE
         # the query's column is wider, so that a gap separates it from the neighbours
         columns, wider = max(n_neighbors, 3), 1.3
-        width = style.WIDTH * max(1.0, (columns + wider) / (N_ACROSS + wider))
+        width = sizes.width
+        if not sizes.is_talk:
+            width *= max(1.0, (columns + wider) / (N_ACROSS + wider))
         size = 0.92 * width / (columns + wider)
-        self._type = self._type_for(72 * size)
-        letters = style.letters_in(LINES * 72 * size, self._type) - 2
+        self._type = self._type_for(GAP * 72 * size)
+        letters = style.letters_in(LINES * GAP * 72 * size, self._type) - 2
         self._short = dict(zip(self._names(), style.distinct(self._names(), letters), strict=True))
-        under = [self._under_neighbors(q, 72 * size) for q in range(n_queries)]
+        under = [self._under_neighbors(q, GAP * 72 * size) for q in range(n_queries)]
         below_query = [self._under_query(q, 72 * wider * size) for q in range(n_queries)]
         lines = sum(
             max(text.count("\n") + 1 for text in (*row, below)) for row, below in zip(under, below_query, strict=True)
@@ -214,17 +226,18 @@ class NeighborsDisplay(Drawn):
             self._draw_query(self.axes_[q, 0], q, low, high, below_query[q])
             for j in range(n_neighbors):
                 self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
-        self.axes_[0, 0].set_title("test image", fontsize=style.SMALL, fontweight="bold", loc="left")
+        self.axes_[0, 0].set_title(heading, fontsize=sizes.small, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
             "nearest training images, nearest first →",
             (0, 1),
-            xytext=(0, 6),
+            xytext=(0, sizes.of(6)),
             textcoords="offset points",
             xycoords="axes fraction",
-            fontsize=style.SMALL,
+            fontsize=sizes.small,
             fontweight="bold",
         )
         title.set_in_layout(False)  # it is wider than its column, which need not grow
+        style.settle(self.figure_, figure)
         return self
 
     def _names(self) -> list[str]:
@@ -233,8 +246,8 @@ class NeighborsDisplay(Drawn):
 
     def _type_for(self, points: float) -> float:
         """The larger type size, if every name fits."""
-        widest = max(style.width_of(style.shorten(name, 200), style.SMALL) for name in self._names())
-        return style.SMALL if widest <= points else style.TINY
+        widest = max(style.width_of(style.shorten(name, 200), sizes.small) for name in self._names())
+        return sizes.small if widest <= points else sizes.tiny
 
     def _under_neighbors(self, q: int, points: float) -> list[str]:
         """Class, then sign and distance, of each neighbour; all distances are on the same line."""
@@ -265,14 +278,14 @@ class NeighborsDisplay(Drawn):
         ax.imshow(style.to_rgb(self.query_images[q], low, high), interpolation="none")
         ax.set_anchor("W")
         style.bare(ax)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **style.LITERAL, loc="left")
+        ax.set_xlabel(text, fontsize=self._type, labelpad=sizes.of(2), **style.LITERAL, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float, text: str) -> None:
         ax.imshow(style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
         if self.same_class is None:
             style.bare(ax)
         elif self.same_class[q, j]:
-            style.bare(ax, style.BLUE, width=1.6)
+            style.bare(ax, style.BLUE, width=sizes.of(1.6))
         else:
-            style.bare(ax, style.VERMILION, line=(0, (2, 1.5)), width=2.2)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **style.LITERAL)
+            style.bare(ax, style.VERMILION, line=(0, (2, 1.5)), width=sizes.of(2.2))
+        ax.set_xlabel(text, fontsize=self._type, labelpad=sizes.of(2), **style.LITERAL)

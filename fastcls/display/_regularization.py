@@ -10,6 +10,7 @@ from fastcls._validation.errors import InputError
 from fastcls.linear import SoftmaxClassifier
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_line, check_alphas
 
@@ -144,13 +145,17 @@ class RegularizationDisplay(Drawn):
         best = None if chosen is None else int(np.flatnonzero(values == chosen)[0])
         return cls(values, found[order], None if trained is None else trained[order], best=best)
 
-    def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -166,27 +171,29 @@ class RegularizationDisplay(Drawn):
         ):
             if values is None:
                 continue
-            ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name, clip_on=False)
+            ax.plot(
+                x, 100 * values, marker + line, color=colour, lw=sizes.of(1.5), ms=sizes.of(4), label=name, clip_on=False
+            )
         chosen = self.alphas[self.best]
         ax.plot(
             [x[self.best]],
             [100 * self.new[self.best]],
             "o",
-            ms=11,
+            ms=sizes.of(11),
             mfc="none",
             mec=style.VERMILION,
-            mew=1.6,
+            mew=sizes.of(1.6),
             label=f"chosen: alpha = {chosen:g}",
             clip_on=False,
         )
         style.keep_percent(ax)
         self._draw_strengths(x)
-        ax.tick_params(labelsize=style.SMALL)
-        ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=style.TEXT)
-        ax.set_ylabel("accuracy (%)", fontsize=style.TEXT)
-        ax.set_title("What a stronger penalty does", fontsize=style.TITLE)
-        ax.legend(fontsize=style.SMALL, framealpha=0.0)
+        ax.tick_params(labelsize=sizes.small)
+        ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
+        ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=sizes.text)
+        ax.set_ylabel("accuracy (%)", fontsize=sizes.text)
+        ax.set_title("What a stronger penalty does", fontsize=sizes.title)
+        ax.legend(fontsize=sizes.small, framealpha=0.0)
         return self
 
     def _positions(self) -> NDArray[np.float64]:
@@ -209,7 +216,7 @@ class RegularizationDisplay(Drawn):
         decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
         usual, zero = LogFormatterMathtext(), float(x.min())
         usual.set_axis(axis)
-        self.ax_.axvline(zero, lw=0.8, ls=(0, (1, 2)), color=style.PURPLE, zorder=0)
+        self.ax_.axvline(zero, lw=sizes.of(0.8), ls=(0, (1, 2)), color=style.PURPLE, zorder=0)
         axis.set_major_locator(FixedLocator([zero, *decades[:: max(1, len(decades) // 7)]]))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, at: "0" if value == zero else usual(value, at)))

@@ -13,6 +13,7 @@ from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import check_image_shape, check_shift
 
@@ -156,13 +157,17 @@ class SameDistanceDisplay(Drawn):
             raise RuntimeError(f"built for the squared distance {distance}, but pairwise_distances gives {found.tolist()}")
         return cls(images, ("original", "box", f"shift by {shift} px", "tint"), distance)
 
-    def plot(self, figure: Figure | SubFigure | None = None) -> SameDistanceDisplay:
+    @in_context
+    def plot(self, figure: Figure | SubFigure | None = None, *, context: str = "paper") -> SameDistanceDisplay:
         """Draw into ``figure``, or into a new one.
 
         Parameters
         ----------
         figure : matplotlib figure or subfigure, optional
             Without it a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -175,7 +180,7 @@ class SameDistanceDisplay(Drawn):
         for i, ax in enumerate(self.axes_[0]):
             ax.imshow(style.to_rgb(self.images[i], low, high), interpolation="none")
             style.bare(ax)
-            ax.set_title(style.shorten(self.names[i], 16), fontsize=style.SMALL, pad=3, **style.LITERAL)
-            ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=style.SMALL)
-        self.figure_.suptitle("Three changes, one squared distance S", fontsize=style.TITLE)
+            ax.set_title(style.shorten(self.names[i], 16), fontsize=sizes.small, pad=sizes.of(3), **style.LITERAL)
+            ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=sizes.small)
+        self.figure_.suptitle("Three changes, one squared distance S", fontsize=sizes.title)
         return self

@@ -11,6 +11,7 @@ from fastcls._validation.linear import check_codes
 from fastcls._validation.rows import check_finite
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_labels, as_table, check_can, check_names, codes_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 N_ACROSS = 4  # samples side by side at 400 pixels
+ON_SLIDE = 8  # the same in a talk
 NAMES, FEWER = 1.1, 0.95  # inches for the class names; the second if samples need the space
 LINE = 0.3  # inches, height of a line
 
@@ -139,13 +141,17 @@ class ScoresDisplay(Drawn):
         options.setdefault("class_names", [str(label) for label in estimator.classes_])
         return cls.from_predictions(codes, scores, **options)
 
-    def plot(self, ax: Axes | None = None) -> ScoresDisplay:
+    @in_context
+    def plot(self, ax: Axes | None = None, *, context: str = "paper") -> ScoresDisplay:
         """Draw into ``ax``, or into a new figure.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Without them a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -153,13 +159,17 @@ class ScoresDisplay(Drawn):
             With ``figure_`` set.
         """
         n_samples, n_classes = self.scores.shape
-        n_blocks = -(-n_samples // N_ACROSS)
+        most = ON_SLIDE if sizes.is_talk else N_ACROSS
+        n_blocks = -(-n_samples // most)
         self._n_across = -(-n_samples // n_blocks)
         self._lines = 1 + n_classes + len(self.losses)
         height = n_blocks * self._lines + 0.6 * (n_blocks - 1)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.55 + LINE * height)
-        self._names, self._type = (NAMES, style.TEXT) if self._n_across < N_ACROSS else (FEWER, style.SMALL)
-        self._unit = (0.95 * style.WIDTH - self._names) / self._n_across  # inches a sample
+        self._names, self._type = (NAMES, sizes.text) if self._n_across < N_ACROSS else (FEWER, sizes.small)
+        self._names = sizes.of(self._names)
+        if self._n_across > N_ACROSS + 2:
+            self._type = sizes.tiny
+        self._unit = (0.95 * sizes.width - self._names) / self._n_across  # inches a sample
         self.ax_.set(xlim=(-self._names / self._unit, self._n_across), ylim=(height - 0.4, -0.6))
         style.bare(self.ax_)
         for block in range(n_blocks):
@@ -167,7 +177,7 @@ class ScoresDisplay(Drawn):
         means = ", ".join(f"{style.shorten(name, 20)} {np.mean(values):.3f}" for name, values in self.losses.items())
         losses = f"mean loss: {means}" if means else ""
         self.ax_.set_title(
-            "\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=style.TEXT, **style.LITERAL
+            "\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=sizes.text, **style.LITERAL
         )
         return self
 
@@ -189,7 +199,7 @@ class ScoresDisplay(Drawn):
             for i in here:
                 self._write(i - first, line, f"{values[i]:.3f}", colour=style.VERMILION)
         if self.losses:
-            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=style.VERMILION)
+            self.ax_.axhline(top + n_classes + 0.5, lw=sizes.of(0.8), color=style.VERMILION)
 
     def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
@@ -215,4 +225,4 @@ class ScoresDisplay(Drawn):
         top = " ▲" if self.scores[i].argmax() == c else ""
         self._write(column, line, score + top, weight="bold" if right else "normal")
         if right:
-            self.ax_.add_patch(Rectangle((column, line - 0.44), 0.92, 0.88, fc="none", ec=style.BLUE, lw=1.3))
+            self.ax_.add_patch(Rectangle((column, line - 0.44), 0.92, 0.88, fc="none", ec=style.BLUE, lw=sizes.of(1.3)))

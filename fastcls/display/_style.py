@@ -1,7 +1,6 @@
-"""What all figures share: sizes, colours, names made safe to draw, and axes without pyplot.
+"""What all figures share: colours, names made safe to draw, and axes without pyplot. ``_context.py`` has their sizes.
 
-Figures are laid out for 4.2 inches, about 400 pixels: text that is readable there stays readable when the figure is shown
-larger. The colours are those of Okabe and Ito (2008), which people with all common kinds of colour vision can distinguish.
+The colours are those of Okabe and Ito (2008), which people with all common kinds of colour vision can distinguish.
 Each series also has its own marker and line style, and correct and wrong also differ by a sign and a frame. Text, ticks and
 grid take their colours from matplotlib's rcParams, so the user's own style (or a dark one) is respected.
 """
@@ -21,6 +20,7 @@ import numpy as np
 
 from fastcls._validation.base import refuse_masked
 
+from ._context import sizes
 from ._validation import check_named_codes
 
 if TYPE_CHECKING:
@@ -33,15 +33,14 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SERIES = ((BLUE, "o", "-"), (VERMILION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
 RIGHT, WRONG = "✓", "✗"
-WIDTH = 4.2  # inches
 MOST_NUMBERED = 20  # largest number of classes with the count in every cell of a confusion matrix
-TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; a phone draws figures at 0.9 of their size
 NAMELESS = "(empty)"  # replaces a name without a visible character
 #: properties of each text that contains a name: no mathematics between dollar signs, no TeX, whatever rcParams say
 LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
 _MARKS = ("Mn", "Me", "Cf")  # categories of characters without a width of their own
 _MISSING_GLYPH = r"Glyph .* missing from font"
 _JOINERS = "\u200c\u200d"  # invisible parts of words in Persian and Indic scripts, and of emoji
+LAYOUTS = 3  # after these, figures stay as they are
 LARGEST_SIDE = 128  # pixels of a drawn image: more would not be visible at these sizes and makes files large
 
 
@@ -75,18 +74,19 @@ class Drawn:
         with warnings.catch_warnings():
             # characters that no font has are drawn as boxes; a warning for each would add nothing
             warnings.filterwarnings("ignore", message=_MISSING_GLYPH)
-            figure.figure.savefig(buffer, format="png", dpi=150)
+            # about 630 pixels for 4.2 inches; a slide gets 1280
+            figure.figure.savefig(buffer, format="png", dpi=150 if figure.figure.get_figwidth() < 11 else 96)
         return buffer.getvalue()
 
 
-def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figure | SubFigure, Axes]:
+def axes_for(ax: Axes | None, height: float, width: float | None = None) -> tuple[Figure | SubFigure, Axes]:
     """The given axes and their figure, or new axes in a new figure that pyplot does not manage.
 
     Parameters
     ----------
     ax : Axes or None
     height, width : float
-        Size of a new figure in inches.
+        Size of a new figure on paper, in inches; by default 4.2 wide. A figure for a talk is a slide.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figu
     return figure, figure.add_subplot()
 
 
-def figure_for(figure: Figure | SubFigure | None, height: float, width: float = WIDTH) -> Figure | SubFigure:
+def figure_for(figure: Figure | SubFigure | None, height: float, width: float | None = None) -> Figure | SubFigure:
     """The given figure, or a new one that pyplot does not manage.
 
     Parameters
     ----------
     figure : Figure, SubFigure or None
     height, width : float
-        Size of a new figure in inches.
+        Size of a new figure on paper, in inches; by default 4.2 wide. A figure for a talk is a slide.
 
     Raises
     ------
@@ -118,7 +118,27 @@ def figure_for(figure: Figure | SubFigure | None, height: float, width: float = 
     import_matplotlib()
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=sizes.figure(height, width), layout="constrained")
+
+
+def settle(figure: Figure | SubFigure, given: Any) -> None:
+    """Lay a new figure out until it stays as it is: images of fixed shape move their names, which move the images.
+
+    The layout is computed once at each drawing, so the first drawing of such a figure would differ from the second.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+    given : Figure, SubFigure, Axes or None
+        What the user gave to draw into: then the layout is the user's.
+    """
+    from matplotlib.figure import Figure
+
+    if given is None and isinstance(figure, Figure) and (engine := figure.get_layout_engine()) is not None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=_MISSING_GLYPH)  # whoever draws the figure is warned
+            for _ in range(LAYOUTS):
+                engine.execute(figure)
 
 
 def import_matplotlib() -> None:
@@ -164,7 +184,7 @@ def legend(on: Axes | Figure | SubFigure, handles: Sequence[Any], names: Sequenc
     -------
     matplotlib.legend.Legend
     """
-    options = {"fontsize": SMALL, "framealpha": 0.0, **options}
+    options = {"fontsize": sizes.small, "framealpha": 0.0, **options}
     made = on.legend(handles, [str(i) for i in range(len(names))], **options)
     for handle, text, name in zip(handles, made.get_texts(), names, strict=True):
         handle.set_label(name)
@@ -323,7 +343,8 @@ def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
 
 def columns_of(names: Sequence[str], points: float, most: int = 5) -> int:
     """Number of legend entries, from 1 to `most`, that fit side by side into `points`, in small type."""
-    entry = max((width_of(name, SMALL) for name in names), default=SMALL) + 4.0 * SMALL  # the marker before, the gap after
+    entry = max((width_of(name, sizes.small) for name in names), default=sizes.small)
+    entry += 4.0 * sizes.small  # the marker before, the gap after
     return max(1, min(most, len(names), int(points / entry)))
 
 

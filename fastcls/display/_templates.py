@@ -12,6 +12,7 @@ from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_finite
 
 from . import _style as style
+from ._context import in_context, sizes
 from ._style import Drawn
 from ._validation import as_table, check_can, check_image_shape, check_names
 
@@ -136,13 +137,17 @@ class TemplatesDisplay(Drawn):
         templates = weights[:max_classes].reshape(-1, *shape)
         return cls(templates, names[:max_classes], scale=scale, n_classes=len(weights))
 
-    def plot(self, figure: Figure | SubFigure | None = None) -> TemplatesDisplay:
+    @in_context
+    def plot(self, figure: Figure | SubFigure | None = None, *, context: str = "paper") -> TemplatesDisplay:
         """Draw into ``figure``, or into a new one.
 
         Parameters
         ----------
         figure : matplotlib figure or subfigure, optional
             Without it a new figure is created.
+        context : {"paper", "talk"}
+            "talk": a slide of 13.3 x 7.5 inches (16:9), with type and lines for a projector. In given axes or figures, only
+            type and lines are larger.
 
         Returns
         -------
@@ -152,22 +157,23 @@ class TemplatesDisplay(Drawn):
         n_shown, height, width, channels = self.templates.shape
         columns = min(COLUMNS, n_shown)
         rows = -(-n_shown // columns)
-        size = 0.93 * style.WIDTH / max(columns, 3)
+        size = 0.93 * sizes.width / max(columns, 3)
         below = 0.65 if channels == 1 else 0.25
         self.figure_ = style.figure_for(figure, rows * (size * height / width + 0.25) + 0.2 + below)
         self.axes_ = self.figure_.subplots(rows, columns, squeeze=False)
         names = style.distinct(self.names)
         for i, ax in enumerate(self.axes_.ravel()):
             if i < n_shown:
-                self._draw_template(ax, i, style.fit(names[i], 72 * size * 0.98, style.SMALL))
+                self._draw_template(ax, i, style.fit(names[i], 72 * size * 0.98, sizes.small))
             else:
                 ax.set_axis_off()
         some = "" if n_shown == self.n_classes else f" (first {n_shown} of {counted(self.n_classes, 'class')})"
-        self.figure_.suptitle(f"One template per class{some}", fontsize=style.TITLE)
+        self.figure_.suptitle(f"One template per class{some}", fontsize=sizes.title)
         if channels == 1:
             self._draw_bar()
         else:
-            self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=style.SMALL)
+            self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=sizes.small)
+        style.settle(self.figure_, figure)
         return self
 
     def _draw_template(self, ax: Axes, i: int, name: str) -> None:
@@ -178,12 +184,12 @@ class TemplatesDisplay(Drawn):
         else:
             ax.imshow(style.to_rgb(image, -limit, limit), interpolation="none")
         style.bare(ax)
-        ax.set_title(name, fontsize=style.SMALL, pad=2, **style.LITERAL)
+        ax.set_title(name, fontsize=sizes.small, pad=sizes.of(2), **style.LITERAL)
 
     def _draw_bar(self) -> None:
         image = self.axes_[0, 0].images[0]
         bar = self.figure_.colorbar(image, ax=self.axes_, location="bottom", shrink=0.7, aspect=30, pad=0.03, extend="both")
         bar.set_ticks([-self.scale, 0, self.scale] if self.scale else [0])
         bar.ax.set_xticklabels([f"{tick:.2g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
-        bar.ax.tick_params(labelsize=style.SMALL)
-        bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=style.SMALL)
+        bar.ax.tick_params(labelsize=sizes.small)
+        bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=sizes.small)
