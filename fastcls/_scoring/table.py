@@ -16,6 +16,7 @@ from fastcls._storage.atomic import replacing
 from fastcls._storage.csv import append, as_exact_csv
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.notebook import Table, as_html
 from fastcls._validation.paths import check_path
 from fastcls._version import __version__
 
@@ -198,10 +199,25 @@ class ResultTable:
         times = [name for name in self.columns if name == "seconds" or name.endswith("_seconds")]
         return append(Path(check_path(path, "a CSV file")), rows, _MARK, times)
 
-    def __str__(self) -> str:
-        shown = [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name in _SHOWN]
+    def _shown(self) -> list[int]:
+        """The columns that are shown."""
+        return [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name in _SHOWN]
+
+    def _cells(self) -> list[list[str]]:
+        """Headings, then the cells of every row, as text."""
+        shown = self._shown()
         heads = ["95 % interval" if self.columns[at] in _SHOWN else heading(self.columns[at]) for at in shown]
-        cells = [heads, *([self._cell(row, at) for at in shown] for row in self.rows)]
+        return [heads, *([self._cell(row, at) for at in shown] for row in self.rows)]
+
+    def _repr_html_(self) -> str:
+        heads, *rows = self._cells()
+        words = [
+            head for head, at in zip(heads, self._shown(), strict=True) if any(isinstance(row[at], str) for row in self.rows)
+        ]
+        return as_html(self.title, self._heading(), [Table(heads, rows, texts=words)])
+
+    def __str__(self) -> str:
+        cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
         return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])

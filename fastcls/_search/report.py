@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastcls._validation.messages import counted
+from fastcls._validation.notebook import Table, as_html
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,38 @@ class SearchReport:
     n_results: int | None = None
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def _lines(self) -> list[str]:
+        """The search in a few lines, without its levels, bytes and notes."""
         wanted = f"k = {self.k}"
         if self.radius is not None:
             wanted = f"radius = {self.radius:.6g}, {counted(self.n_results or 0, 'result')}, at most {self.k:,} of one query"
-        lines = [
+        return [
             f"{self.path} ({self.kernel}, {self.isa}), {self.metric}, {self.arithmetic} arithmetic",
             f"{counted(self.n_queries, 'query', 'queries')}, {counted(self.n_rows, 'row')} of "
             f"{counted(self.n_features, 'feature')}, {wanted}: "
             f"{self.seconds:.4g} s on {counted(self.threads, 'thread')}",
             f"of {self.pairs:,} pairs {self.computed:,} were computed{_percent(self.computed, self.pairs)}",
         ]
+
+    def _bytes(self) -> str:
+        return f"bytes: scratch {self.scratch_bytes:,}, filter {self.filter_bytes:,}, copied {self.copied_bytes:,}"
+
+    def _repr_html_(self) -> str:
+        title, *lines = self._lines()
+        rows = [
+            (one.bound, f"{one.bytes:,}", f"{one.pairs_in:,}", f"{one.pairs_out:,}", _percent(one.pairs_out, one.pairs_in))
+            for one in self.levels
+        ]
+        heads = ("level", "bytes of a row", "pairs", "pairs left", "left")
+        tables = [Table(heads, [[*row[:4], row[4].strip(" ()")] for row in rows], texts=("level",))] if rows else []
+        return as_html(title, [*lines, self._bytes()], tables, [f"note: {note}" for note in self.notes])
+
+    def __str__(self) -> str:
+        lines = self._lines()
         for level in self.levels:
             left = f"{level.pairs_out:,} of {level.pairs_in:,} pairs left{_percent(level.pairs_out, level.pairs_in)}"
             lines.append(f"  {level.bound}, {counted(level.bytes, 'byte')}: {left}")
-        lines.append(f"bytes: scratch {self.scratch_bytes:,}, filter {self.filter_bytes:,}, copied {self.copied_bytes:,}")
+        lines.append(self._bytes())
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def as_dict(self) -> dict[str, Any]:

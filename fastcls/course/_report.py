@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fastcls._validation.messages import counted, printable
+from fastcls._validation.notebook import Table, as_html
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,11 @@ class CourseReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        def cells(*texts: str) -> str:
-            return "".join(f'<td style="text-align: left">{html.escape(text)}</td>' for text in texts)
-
-        rows = [cells(mistake.name, mistake.part, mistake.seen, mistake.cause, mistake.look) for mistake in self.mistakes]
-        heads = "".join(f"<th>{name}</th>" for name in ("mistake", "part", "seen", "likely cause", "look at"))
-        table = f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>" if rows else ""
+        heads = ("mistake", "part", "seen", "likely cause", "look at")
+        rows = [(one.name, one.part, one.seen, one.cause, one.look) for one in self.mistakes]
         others = [*(("note", note) for note in self.notes), *self.numbers()]
-        listed = "".join(f"<li>{html.escape(f'{name}: {text}')}</li>" for name, text in others)
-        return f"<p><b>{html.escape(self.headline)}</b></p>{table}<ul>{listed}</ul>"
+        tables = [Table(heads, rows, texts=heads)] if rows else []
+        return as_html(self.headline, (), tables, [f"{name}: {text}" for name, text in others])
 
 
 def _time(seconds: float) -> str:

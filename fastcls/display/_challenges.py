@@ -253,7 +253,8 @@ class ChallengesDisplay(Drawn):
             title += f"; distance at strength {self.strengths[-1]:g} in % of the mean distance"
         self.figure_.suptitle(title, fontsize=sizes.title)
         if figure is None and sizes.is_talk:
-            self.figure_.get_layout_engine().set(h_pad=0.03, hspace=0.0)
+            engine: Any = self.figure_.get_layout_engine()
+            engine.set(h_pad=0.03, hspace=0.0)
             style.settle(self.figure_, figure)
         self.axes_ = np.array(axes, dtype=object)
         return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcls._validation.messages import counted
+from fastcls._validation.notebook import Table, as_html
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,35 @@ class GradientReport:
         """Number of entries with a kink within the step."""
         return int(self.is_kink.sum())
 
+    def _headline(self) -> str:
+        entries = counted(self.n_checked, "entry", "entries")
+        return f"Gradient check of {self.loss}: {entries}, {self.n_kinks} of them on a kink and not counted"
+
+    def _worst(self) -> list[int]:
+        """Up to eight entries: the largest errors first, those on kinks last."""
+        return np.lexsort((-self.relative_errors, self.is_kink))[:8].tolist()
+
+    def _repr_html_(self) -> str:
+        worst = self._worst()
+        rows = []
+        for at in worst:
+            where = [str(index) for index in self.coordinates[at]] if len(self.coordinates) else [""] * len(self.axes)
+            values = (f"{self.analytic[at]:.6e}", f"{self.numerical[at]:.6e}", f"{self.relative_errors[at]:.1e}")
+            rows.append([*where, *values, "kink" if self.is_kink[at] else ""])
+        lines = [self.verdict, *([str(self.closed_form)] if self.closed_form else [])]
+        left_out = self.n_checked - len(worst)
+        notes = [f"and {counted(left_out, 'entry', 'entries')} with smaller errors or on kinks"] if left_out else []
+        table = Table([*self.axes, "analytic", "numerical", "error", ""], rows)
+        return as_html(self._headline(), lines, [table], notes)
+
     def __str__(self) -> str:
         lines = [
-            f"Gradient check of {self.loss}: {counted(self.n_checked, 'entry', 'entries')}, {self.n_kinks} of them on a "
-            "kink and not counted",
+            self._headline(),
             self.verdict,
             *([str(self.closed_form)] if self.closed_form else []),
             f"{''.join(f'{axis:>8} ' for axis in self.axes)}{'analytic':>14} {'numerical':>14} {'error':>9}",
         ]
-        order = np.lexsort((-self.relative_errors, self.is_kink))[:8]
+        order = self._worst()
         for at in order:
             where = self.coordinates[at] if len(self.coordinates) else [""] * len(self.axes)
             note = "  kink" if self.is_kink[at] else ""

@@ -26,13 +26,14 @@ from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm
+from fastcls._validation.notebook import Table, as_html
 from fastcls._validation.rows import (
     check_rows,
     check_same_features,
     check_same_names,
 )
 from fastcls.datasets import scores_test_rows
-from fastcls.metrics import check_magnitude, check_metric, check_metrics
+from fastcls.metrics import check_magnitude, check_metric, check_metrics, label
 
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import make_folds
@@ -110,6 +111,23 @@ class KSelection:
     def best_k(self) -> int:
         """The k with the highest mean accuracy over the folds."""
         return self.ks[self.best_index]
+
+    def _repr_html_(self) -> str:
+        best, at = self.best_metric, self.best_index
+        n_folds = self.fold_accuracy[best].shape[1]
+        over = (
+            f"{counted(n_folds, 'fold')}" if self.n_left_out is None else f"{counted(self.n_left_out, 'row')}, each left out"
+        )
+        title = f"k = {self.best_k} under {label(best)}: mean accuracy {100 * self.mean(best)[at]:.2f} % over {over}"
+        error = 1.0 if self.n_left_out is None else self.n_left_out**0.5
+        columns = [
+            [f"{100 * mean:.2f} ± {100 * std / error:.2f}" for mean, std in zip(self.mean(m), self.std(m), strict=True)]
+            for m in self.metrics
+        ]
+        rows = [[str(k), *(column[at] for column in columns)] for at, k in enumerate(self.ks)]
+        table = Table(["k", *(f"{label(m)}: %" for m in self.metrics)], rows, marked=[at])
+        spread = "standard deviation over the folds" if self.n_left_out is None else "standard error"
+        return as_html(title, (), [table], [f"±: {spread}", "display.CrossValidationDisplay.from_selection draws it"])
 
 
 def std_of_shares(shares: np.ndarray) -> np.ndarray:

@@ -51,6 +51,9 @@ class Comparison:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        return f"<div>{self.table._repr_html_()}{self.pairs._repr_html_()}</div>"
+
 
 @dataclass(frozen=True)
 class Line:
