@@ -23,6 +23,7 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "site_docstrings",
+    "site_figures",
     "site_math",
 ]
 root_doc = "index"

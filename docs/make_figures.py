@@ -124,7 +124,7 @@ def keep(png: bytes, path: Path) -> None:
     from PIL import Image
 
     picture = Image.open(BytesIO(png)).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True, dpi=(DPI, DPI))
 
 
 if __name__ == "__main__":
