@@ -1,34 +1,32 @@
-"""A demo's page in headless Chromium, for its benchmark and its tests: positions in the plane, and pixels."""
+"""A demo's page in headless Chromium, for its benchmark and its tests: positions in the plane, and what is painted."""
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+
+import numpy as np
 
 #: an installed Chromium; none is ever downloaded
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
-# The picture's frame in the window, and the canvas that holds it.
-_SETUP = """(title) => {
-  const figure = Bokeh.documents[0].get_model_by_name(title)
-  const view = Bokeh.index.query_one((v) => v.model === figure)
-  const canvas = view.canvas_view.primary.canvas
-  const rect = canvas.getBoundingClientRect()
-  const scale = canvas.width / rect.width
-  window.planes ??= {}
-  window.planes[title] = {view, canvas, scale}
-  const {left, top, width, height} = view.frame.bbox
-  return {left: rect.left + left, top: rect.top + top, width, height}
+#: waits until nothing is left to compute: a control has been changed, and all that follows is on the page
+_SETTLED = """async () => {
+  const {view} = window.fastcls
+  const waits = () => [view.drawing, view.voting, view.curves].some((task) => task && (task.busy || task.wanted))
+  do await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); while (waits())
 }"""
 
-_PIXEL = """([title, x, y]) => {
-  const {view, canvas, scale} = window.planes[title]
-  const {left, top, width, height} = view.frame.bbox
-  const px = Math.round((left + (x + 3) / 6 * width) * scale), py = Math.round((top + (3 - y) / 6 * height) * scale)
-  return Array.from(canvas.getContext("2d").getImageData(px, py, 1, 1).data.slice(0, 3))
+#: the class of every pixel of the canvas with this title by its colour, as bytes, the highest row first; 255: of no class
+_PAINTED = """(title) => {
+  const svg = [...document.querySelectorAll("svg[role=img]")].find((svg) => svg.getAttribute("aria-label") === title)
+  const canvas = svg.parentElement.querySelector("canvas")
+  const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)
+  const codes = new Map(Array.from(window.fastcls.palette(), (color, code) => [color, code]))
+  return btoa(Array.from(pixels, (pixel) => String.fromCharCode(codes.get(pixel) ?? 255)).join(""))
 }"""
 
 
@@ -42,27 +40,37 @@ class DemoPage:
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self._hear(request.url))
-        page.on("websocket", lambda socket: self._hear(socket.url.replace("ws://", "http://")))
-        page.goto(url + (f"?state={quote(state, safe='')}" if state else ""))
-        page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=15_000)
+        page.goto(url + (f"#{state}" if state else ""))
+        self.settle()
 
     def _note(self, message: Any) -> None:
-        if message.type in ("error", "warning") and "getImageData" not in message.text:  # caused by `pixel` below
+        if message.type in ("error", "warning") and "willReadFrequently" not in message.text:  # caused by `painted` below
             self.errors.append(message.text)
 
     def _hear(self, address: str) -> None:
-        if not address.startswith((self.url, "data:")):
+        if not address.startswith((self.url, "data:", "blob:")):
             self.foreign.append(address)
+
+    def settle(self) -> None:
+        """Wait until everything that was asked for is on the page."""
+        self.page.evaluate(_SETTLED)
 
     def at(self, title: str, x: float, y: float) -> tuple[float, float]:
         """The position in the window of (x, y), given in units of the plane."""
-        box = self.page.evaluate(_SETUP, title)
-        return box["left"] + (x + 3) / 6 * box["width"], box["top"] + (3 - y) / 6 * box["height"]
+        box = self.page.get_by_role("img", name=title, exact=True).bounding_box()
+        return box["x"] + (x + 3) / 6 * box["width"], box["y"] + (3 - y) / 6 * box["height"]
 
-    def pixel(self, title: str, x: float, y: float) -> str:
-        """The colour at (x, y), given in units of the plane, as #rrggbb."""
-        self.page.evaluate(_SETUP, title)
-        return "#{:02x}{:02x}{:02x}".format(*self.page.evaluate(_PIXEL, [title, x, y]))
+    def painted(self, title: str) -> np.ndarray:
+        """The class of every pixel by its colour on the canvas, 5 for white: the lowest row first."""
+        codes = np.frombuffer(base64.b64decode(self.page.evaluate(_PAINTED, title)), dtype=np.uint8)
+        if codes.max() == 255:
+            raise RuntimeError(f"{title}: a colour of no class is on the canvas")
+        return codes.reshape(300, 300)[::-1]
+
+    def pixel(self, title: str, x: float, y: float) -> int:
+        """The class at (x, y), given in units of the plane; 5 for white."""
+        picture = self.painted(title)
+        return int(picture[round((y + 2.99) / 0.02), round((x + 2.99) / 0.02)])
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Speed of the k-NN demo, ``python -m bench.demo``: time to compute a picture, and time from mouse move to changed pixels.
 
-1. *Compute.* The picture of 200 points, 5 classes, on 300 x 300 pixels: the whole picture ("whole"), and the update after
-   one point moves by up to 0.15 units, as while dragging ("move"). Medians, ms, in this process.
-2. *Drag.* A server in its own process, headless Chromium, 200 points. A point moves back and forth between two positions; a
-   pixel away from both changes its colour each time. The page measures the time from the mouse event to the end of the frame
-   in which that pixel has changed. Medians of all moves, ms; updates per second are 1000 / median.
+1. *Core.* The compiled core computes the picture of 200 points, 5 classes, on 300 x 300 pixels. Median ms, in this process.
+2. *Page.* JavaScript computes it in headless Chromium: the whole picture ("whole"), and after one point has moved by up to
+   0.15 units, as while dragging ("move"). Median ms.
+3. *Drag.* Headless Chromium, 200 points, with a server in its own process ("server") and with an exported file ("file"). A
+   point moves back and forth between two positions; a pixel away from both changes its colour each time. The page measures
+   the time from the mouse event to the end of the frame in which that pixel has changed. Median of all moves, ms; pictures
+   per second are 1000 / median.
 """
 
 from __future__ import annotations
@@ -13,25 +15,51 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastcls.demo._knn_regions import Regions
-from fastcls.demo._knn_state import KnnController, KnnState
+import fastcls.demo
+from fastcls.demo import _knn
+from fastcls.demo._knn import KnnState
 
 from .browser import CHROMIUM, DemoPage, browser
 
-DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "uniform"), ("both", 5, "uniform"))
+DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "uniform"), ("both", 5, "uniform"), ("both", 15, "softmax"))
 
 VOTES = ((1, "uniform"), (5, "uniform"), (15, "uniform"), (5, "distance"), (5, "softmax"), (15, "softmax"))
 
+_PAGE = """async ([text, moves]) => {
+  const {read, engine} = window.fastcls, state = read(text), whole = [], move = []
+  for (let round = 0; round < 21; round++) {
+    const start = performance.now()
+    await engine.knnPictures(state)
+    whole.push(performance.now() - start)
+    for (const picture of Object.values(engine.pictures)) picture.last = null  // so that the next one is drawn whole
+  }
+  await engine.knnPictures(state)
+  let now = state
+  for (const [dx, dy] of moves) {
+    const x = now.points.x.slice(), y = now.points.y.slice()
+    x[7] = Math.max(-300, Math.min(300, x[7] + dx))
+    y[7] = Math.max(-300, Math.min(300, y[7] + dy))
+    now = {...now, points: {x, y, codes: now.points.codes}}
+    const start = performance.now()
+    await engine.knnPictures(now)
+    move.push(performance.now() - start)
+  }
+  return [whole, move]
+}"""
+
 _CLOCK = """([title, x, y]) => {
-  const {view, canvas, scale} = window.planes[title]
-  const {left, top, width, height} = view.frame.bbox
-  const px = Math.round((left + (x + 3) / 6 * width) * scale), py = Math.round((top + (3 - y) / 6 * height) * scale)
-  const context = canvas.getContext("2d")
-  const read = () => context.getImageData(px, py, 1, 1).data.slice(0, 3).join()
+  const svg = [...document.querySelectorAll("svg[role=img]")].find((svg) => svg.getAttribute("aria-label") === title)
+  const context = svg.parentElement.querySelector("canvas").getContext("2d")
+  const read = () => context.getImageData(Math.floor((x + 3) * 50), Math.floor((3 - y) * 50), 1, 1).data.join()
   window.taken = []
   let moved = null, before = read()
   addEventListener("pointermove", () => { moved ??= performance.now() }, {capture: true})
@@ -44,78 +72,6 @@ _CLOCK = """([title, x, y]) => {
   after.port1.onmessage = look
   look()
 }"""
-
-
-def compute(metric: str, k: int, weights: str, rounds: int = 41) -> tuple[float, float]:
-    """Median ms of (whole, move)."""
-    rng = np.random.default_rng(0)
-    points, codes = rng.integers(-300, 301, (200, 2)).astype(float), rng.integers(0, 5, 200)
-    whole, move = [], []
-    regions = Regions(metric)
-    for _ in range(rounds):
-        regions.forget()
-        start = time.perf_counter()
-        regions.picture(points, codes, 5, k, weights)
-        whole.append(time.perf_counter() - start)
-    for _ in range(rounds):
-        points[7] = np.clip(points[7] + rng.integers(-15, 16, 2), -300, 300)
-        start = time.perf_counter()
-        regions.picture(points, codes, 5, k, weights)
-        move.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(whole), 1e3 * statistics.median(move)
-
-
-def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-    """Two positions of point 0, and a pixel whose colour differs between them: 0.4 units from both, 0.2 from all points."""
-    controller, pictures, ends = KnnController(state), [], [(-100.0, 0.0), (100.0, 0.0)]
-    for x, y in ends:
-        controller.move(0, x, y)
-        pictures.append(np.stack([controller.picture(metric) for metric in state.metrics]))
-    at = np.arange(-2.99, 3, 0.02)
-    x, y = np.meshgrid(at, at)
-    free = (pictures[0] != pictures[1]).all(axis=0)
-    for px, py in (*ends, *state.points[1:]):
-        free &= np.hypot(x - px / 100, y - py / 100) > (0.4 if (px, py) in ends else 0.2)
-    for shift in (-2, 2):  # not at the edge of the changed region, where a screen pixel covers two pixels of the picture
-        free &= np.roll(free, shift, axis=0) & np.roll(free, shift, axis=1)
-    found = np.argwhere(free)
-    if not len(found):
-        raise RuntimeError("no pixel differs between the two positions: choose another state")
-    row, column = found[len(found) // 2]
-    return (ends[0][0] / 100, 0.0), (ends[1][0] / 100, 0.0), (float(at[column]), float(at[row]))
-
-
-def drag(metric: str, k: int, weights: str, moves: int = 60) -> float:
-    """Median ms from a mouse move to changed pixels."""
-    state = crowd(metric, k, weights)
-    first, second, probe = places(state)
-    command = [sys.executable, "-m", "fastcls.cli", "demo", "knn", "--port", "0", "--no-browser", "--state", state.text()]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        url = server.stdout.readline().split("at ")[1].split(" ")[0]
-        with browser() as chromium:
-            demo = DemoPage(chromium.new_page(viewport={"width": 1280, "height": 900}), url)
-            time.sleep(1)
-            title = {"l1": "L1 (Manhattan)", "l2": "L2 (Euclidean)", "both": "L2 (Euclidean)"}[metric]
-            mouse = demo.page.mouse
-            x, y = state.points[0] / 100
-            mouse.move(*demo.at(title, x, y))
-            mouse.down()
-            targets = [demo.at(title, *first), demo.at(title, *second)]
-            mouse.move(*targets[1], steps=4)
-            mouse.move(*targets[0], steps=4)
-            time.sleep(0.5)
-            demo.page.evaluate(_CLOCK, [title, *probe])
-            for turn in range(1, moves + 1):
-                mouse.move(*targets[turn % 2])
-                demo.page.wait_for_function(f"window.taken.length >= {turn}", polling=5, timeout=5000)
-            taken = demo.page.evaluate("window.taken")
-            mouse.up()
-        return statistics.median(taken)
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def crowd(metric: str, k: int, weights: str) -> KnnState:
@@ -131,22 +87,114 @@ def crowd(metric: str, k: int, weights: str) -> KnnState:
     return KnnState(metric=metric, k=k, classes=5, weights=weights, points=points, codes=codes)
 
 
+def scattered(metric: str, k: int, weights: str) -> KnnState:
+    """200 points anywhere."""
+    rng = np.random.default_rng(0)
+    points, codes = rng.integers(-300, 301, (200, 2)).astype(float), rng.integers(0, 5, 200)
+    return KnnState(metric=metric, k=k, classes=5, weights=weights, points=points, codes=codes)
+
+
+def core(metric: str, k: int, weights: str, rounds: int = 41) -> float:
+    """Median ms of a picture by the compiled core."""
+    state, taken = scattered(metric, k, weights), []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        _knn.picture(state, metric)
+        taken.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(taken)
+
+
+def page(demo: DemoPage, metric: str, k: int, weights: str, rounds: int = 41) -> tuple[float, float]:
+    """Median ms of (whole, move) by a page's JavaScript."""
+    moves = np.random.default_rng(2).integers(-15, 16, (rounds, 2)).tolist()
+    whole, move = demo.page.evaluate(_PAGE, [scattered(metric, k, weights).text(), moves])
+    return statistics.median(whole), statistics.median(move)
+
+
+def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+    """Two positions of point 0, and a pixel whose colour differs between them: 0.4 units from both, 0.2 from all points."""
+    pictures, ends = [], [(-100.0, 0.0), (100.0, 0.0)]
+    for end in ends:
+        points = state.points.copy()  # type: ignore[union-attr]
+        points[0] = end
+        moved = KnnState(**{**vars(state), "points": points})
+        pictures.append(np.stack([_knn.picture(moved, metric) for metric in state.metrics]))
+    at = np.arange(-2.99, 3, 0.02)
+    x, y = np.meshgrid(at, at)
+    free = (pictures[0] != pictures[1]).all(axis=0)
+    for px, py in (*ends, *state.points[1:]):  # type: ignore[index]
+        free &= np.hypot(x - px / 100, y - py / 100) > (0.4 if (px, py) in ends else 0.2)
+    found = np.argwhere(free)
+    if not len(found):
+        raise RuntimeError("no pixel differs between the two positions: choose another state")
+    row, column = found[len(found) // 2]
+    return (ends[0][0] / 100, 0.0), (ends[1][0] / 100, 0.0), (float(at[column]), float(at[row]))
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of a demo whose server is a process of its own."""
+    command = [sys.executable, "-m", "fastcls.cli", "demo", "knn", "--port", "0", "--no-browser"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().split("at ")[1].split(" ")[0]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def drag(chromium: Any, url: str, state: KnnState, moves: int = 60) -> float:
+    """Median ms from a mouse move to changed pixels."""
+    first, second, probe = places(state)
+    demo = DemoPage(chromium.new_page(viewport={"width": 1280, "height": 900}), url, state.text())
+    title = _knn.METRICS["l2" if state.metric == "both" else state.metric]
+    mouse = demo.page.mouse
+    x, y = state.points[0] / 100  # type: ignore[index]
+    mouse.move(*demo.at(title, x, y))
+    mouse.down()
+    targets = [demo.at(title, *first), demo.at(title, *second)]
+    mouse.move(*targets[1], steps=4)
+    mouse.move(*targets[0], steps=4)
+    demo.settle()
+    demo.page.evaluate(_CLOCK, [title, *probe])
+    for turn in range(1, moves + 1):
+        mouse.move(*targets[turn % 2])
+        while demo.page.evaluate("window.taken.length") < turn:
+            pass
+    taken = demo.page.evaluate("window.taken")
+    mouse.up()
+    demo.page.close()
+    return statistics.median(taken)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moves", type=int, default=60)
     moves = parser.parse_args().moves
-    print("compute, ms      metric   k  weights    whole   move")
-    for metric in ("l1", "l2"):
-        for k, weights in VOTES:
-            whole, move = compute(metric, k, weights)
-            print(f"                 {metric:6} {k:3}  {weights:8} {whole:7.2f} {move:6.2f}", flush=True)
     if CHROMIUM is None:
-        print("drag: Chromium is not installed")
-        return
-    print("drag, to pixels  metric   k  weights  median ms  updates/s")
-    for metric, k, weights in DRAGS:
-        taken = drag(metric, k, weights, moves)
-        print(f"                 {metric:6} {k:3}  {weights:8} {taken:8.1f} {1000 / taken:10.1f}", flush=True)
+        raise SystemExit("Chromium is not installed: the page and the drag need it")
+    with browser() as chromium, served() as url, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "page.html"
+        fastcls.demo.export("knn", None, file)
+        demo = DemoPage(chromium.new_page(), file.as_uri())
+        print("picture, ms      metric   k  weights     core   page: whole   move")
+        for metric in ("l1", "l2"):
+            for k, weights in VOTES:
+                whole, move = page(demo, metric, k, weights)
+                by_core = core(metric, k, weights)
+                print(
+                    f"                 {metric:6} {k:3}  {weights:8} {by_core:7.2f} {whole:13.2f} {move:6.2f}",
+                    flush=True,
+                )
+        demo.page.close()
+        print("drag, to pixels  metric   k  weights  server: ms  pictures/s   file: ms  pictures/s")
+        for metric, k, weights in DRAGS:
+            taken = [drag(chromium, where, crowd(metric, k, weights), moves) for where in (url, file.as_uri())]
+            print(
+                f"                 {metric:6} {k:3}  {weights:8}" + "".join(f"{ms:11.1f} {1000 / ms:11.1f}" for ms in taken),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

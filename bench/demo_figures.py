@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import fastcls.demo
@@ -11,34 +12,39 @@ from .browser import DemoPage, browser
 from .pictures import keep
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
-#: file -> demo, state, width, large type or not, position of the pointer (title of the plane, x, y)
-PICTURES = {
-    "demo-knn": ("knn", "metric=both&k=4&classes=4", 1280, False, ("L2 (Euclidean)", 0.2, 1.6)),
-    "demo-knn-large": ("knn", "metric=both&k=5", 1280, True, ("L1 (Manhattan)", 0.3, -0.2)),
-    "demo-knn-phone": ("knn", "preset=ring&k=3", 390, False, ("L2 (Euclidean)", -0.9, 0.6)),
-    "demo-linear": ("linear", None, 1280, False, None),
-    "demo-linear-large": ("linear", "classes=5&loss=softmax", 1280, True, None),
-    "demo-linear-phone": ("linear", "classes=5&loss=softmax", 390, False, None),
+#: file -> demo, state, width and height, dark or not, what to do before the picture is taken
+PICTURES: dict[str, tuple[str, str, tuple[int, int], bool, str]] = {
+    "demo-knn": ("knn", "metric=both&k=4&classes=4", (1280, 800), False, "point"),
+    "demo-knn-large": ("knn", "classes=4&k=4", (1920, 1080), True, "enlarge"),
+    "demo-knn-phone": ("knn", "preset=ring&k=3", (390, 844), False, ""),
+    "demo-linear": ("linear", "loss=softmax&classes=4&step=0.3", (1280, 800), False, "run"),
+    "demo-linear-large": ("linear", "classes=3", (1920, 1080), False, "enlarge"),
+    "demo-linear-phone": ("linear", "preset=parity", (390, 844), True, ""),
 }
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(exist_ok=True)
-    with browser() as chromium:
-        for name, (demo, state, width, large, pointer) in PICTURES.items():
-            shown = getattr(fastcls.demo, demo)(state)
-            page = DemoPage(chromium.new_page(viewport={"width": width, "height": 700}), shown.url)
-            if large:
+    with browser() as chromium, tempfile.TemporaryDirectory() as folder:
+        for name, (demo, state, (width, height), dark, what) in PICTURES.items():
+            file = Path(folder) / f"{demo}.html"
+            fastcls.demo.export(demo, None, file)
+            size = {"width": width, "height": height}
+            scheme = "dark" if dark else "light"
+            page = DemoPage(chromium.new_page(viewport=size, color_scheme=scheme), file.as_uri(), state)
+            if what == "enlarge":
                 page.page.get_by_role("button", name="Large type").click()
-                page.page.wait_for_timeout(500)
-            if pointer:
-                page.page.mouse.move(*page.at(*pointer))
-                page.page.get_by_text("nearest vote").first.wait_for()
-            page.page.wait_for_timeout(700)
-            keep(page.page.screenshot(full_page=True), FOLDER / f"{name}.png")
+            elif what == "point":
+                page.page.mouse.move(*page.at("L2 (Euclidean)", 0.3, 0.5))
+            elif what == "run":
+                for _ in range(40):
+                    page.page.get_by_role("button", name="Single step").click()
+                    page.settle()
+            page.page.evaluate("new Promise((done) => setTimeout(done, 200))")
+            page.settle()
+            keep(page.page.screenshot(full_page=width < 1500), FOLDER / f"{name}.png")
             page.page.close()
-            shown.stop()
 
 
 if __name__ == "__main__":

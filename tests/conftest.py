@@ -100,6 +100,7 @@ LONG = (
     "dask/",
     "kernels/test_selftest.py",
     "demo/test_demo_browser.py",
+    "demo/test_demo_same_numbers.py",
     "datasets/test_datasets_cifar.py",
     "protocols/test_real_data.py",
     "project/test_lecture_pages.py",

@@ -419,7 +419,7 @@ State = Annotated[
 Port = Annotated[int, typer.Option(metavar="N", parser=port_number, help="Port on 127.0.0.1; 0 takes any free port.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
 Export = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a snapshot to this HTML file instead of serving the demo.")
+    Path | None, typer.Option(metavar="FILE", help="Write the demo to this HTML file, which needs no server.")
 ]
 Replace = Annotated[bool, typer.Option("--force", help="Let --export replace an existing file.")]
 

@@ -14,12 +14,11 @@ from ._streams import say
 
 
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
-    """Serve a demo until Ctrl-C, or write a snapshot of it to `export`."""
-    demo.require_bokeh()
+    """Serve a demo until Ctrl-C, or write it as one page to `export`."""
     if export is None:
         demo.serve(name, state, port, browser)
         return
     if os.path.lexists(export) and not is_special(export) and not force:
         raise InputError(f"{export} exists: choose another file, or replace it with --force")
     demo.export(name, state, export)
-    say(f"fastcls: wrote the snapshot {printable(export)}")
+    say(f"fastcls: wrote the page {printable(export)}")

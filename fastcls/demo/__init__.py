@@ -1,20 +1,24 @@
-"""The lecture's two interactive demos, `knn` and `linear`, in a browser and offline. Needs the extra ``demo`` (Bokeh).
+"""The lecture's two interactive demos, `knn` and `linear`: pages that work offline, in a browser or in one file.
 
 ::
 
-    _serve          a server for this machine only; `Shown` for notebooks        _export   a snapshot in one page
-      _knn_view, _linear_view      the pages, with little logic       _page   what both pages share
-        _knn_state, _linear_state  states, changes and computations: plain Python, tested without a browser
-          _moved                   points moved by hand, by their number
-          _knn_regions             the class of every pixel       _latest   only the newest drag       _text   `--state`
+    _assemble       the page of a state as one text, from the HTML, style sheet and scripts of ``page/``
+    _serve          a server for this machine only, which computes with the compiled core; `Shown` for notebooks
+      _knn, _linear       the states as text, and what the core computes from them       _plane   what both share
+        _text             fields of a text
+
+    page/           page.html.in, page.css and the scripts, in the order of ``_assemble``:
+      config, state, draw            what Python wrote; states as text; points and weights from a seed
+      knn, linear, engines           the arithmetic of a page without a server; the choice between the two
+      elements, plane, chart, frame  parts of a page
+      knn_model, knn_view            state and page of the k-NN demo
+      linear_model, linear_table, linear_view        of the linear demo
+      start                          the page begins
 """
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
-
-from fastcls._validation.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["knn", "linear"]
 
 
-def require_bokeh() -> None:
-    """Refuse to continue without Bokeh, and say what to install."""
-    if find_spec("bokeh") is None:
-        raise InputError('the demos need the package bokeh: install with: pip install "fastcls[demo]"')
-
-
-def knn(state: str | None = None, *, height: int = 1050) -> Shown:
+def knn(state: str | None = None, *, height: int = 900) -> Shown:
     """Show the k-NN demo in a notebook cell.
 
     Parameters
@@ -48,15 +46,14 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
     Raises
     ------
     InputError
-        If Bokeh is not installed, or `state` is not valid.
+        If `state` is not valid.
     """
-    require_bokeh()
     from ._serve import Shown
 
     return Shown("knn", state, height)
 
 
-def linear(state: str | None = None, *, height: int = 1150) -> Shown:
+def linear(state: str | None = None, *, height: int = 1200) -> Shown:
     """Show the demo of linear classifiers in a notebook cell.
 
     Parameters
@@ -74,15 +71,14 @@ def linear(state: str | None = None, *, height: int = 1150) -> Shown:
     Raises
     ------
     InputError
-        If Bokeh is not installed, or `state` is not valid.
+        If `state` is not valid.
     """
-    require_bokeh()
     from ._serve import Shown
 
     return Shown("linear", state, height)
 
 
-# For other packages of fastcls; these need Bokeh:
+# For other packages of fastcls; they import late, since most uses of fastcls need no demo:
 
 
 def serve(name: str, state: str | None, port: int, browser: bool) -> None:
@@ -92,9 +88,11 @@ def serve(name: str, state: str | None, port: int, browser: bool) -> None:
     serve(name, state, port, browser)
 
 
-def export(name: str, state: str | None, path: Path) -> None:
-    """Write a snapshot of a demo, as one page."""
-    from ._export import export
+def export(name: str, state: str | None, path: str | Path) -> None:
+    """Write a demo as one page, which computes by itself."""
+    from fastcls._storage.atomic import write_text
+
+    from ._assemble import page
     from ._serve import read_state
 
-    export(read_state(name, state), path)
+    write_text(page(read_state(name, state), "local"), path, "the page")

@@ -1,190 +1,247 @@
-"""A Bokeh server for this machine only: in the foreground for the command line, in a thread for notebooks."""
+"""A server for this machine only: it gives the page, and answers its questions from the compiled core.
+
+Each request has the whole state as text, which is checked like that of the command line. Between two requests, only the last
+picture is kept, to compute what has changed.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
-import logging
+import json
 import signal
-import socket
 import sys
 import threading
-import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from bokeh.application import Application
-from bokeh.application.handlers.function import FunctionHandler
-from bokeh.document import Document
-from bokeh.server.callbacks import PeriodicCallback
-from bokeh.server.server import Server
-from bokeh.settings import settings
-from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
-from tornado.httputil import HTTPServerRequest
-from tornado.routing import Matcher, Rule
-from tornado.web import RequestHandler
+import numpy as np
 
 from fastcls._validation.errors import InputError
 
-from ._knn_state import KnnState
-from ._knn_view import KnnView
-from ._linear_state import LinearState
-from ._linear_view import LinearView
+from . import _assemble, _knn, _linear, _text
+from ._knn import KnnState
+from ._linear import LinearState
+from ._plane import HALF
 
 ADDRESS = "127.0.0.1"
-_LAST_MESSAGES = 0.05  # s, for Bokeh's last messages to open pages; it logs an error if they are cut off
-_DEMOS: dict[str, tuple[Any, Any]] = {"knn": (KnnState, KnnView), "linear": (LinearState, LinearView)}
+#: names by which pages of this machine ask
+_NAMES = (ADDRESS, "localhost")
+#: bytes of a request's body: the longest text of a state, with room
+_LONGEST = 64_000
+#: seconds that a connection may stay silent
+_SILENCE = 600
+
+_STATES: dict[str, Any] = {"knn": KnnState, "linear": LinearState}
 
 
 def read_state(demo: str, text: str | None) -> Any:
     """Return the state of a text, or the initial state of the demo."""
-    kind = _DEMOS[demo][0]
+    kind = _STATES[demo]
     return kind.of_text(text) if text else kind()
 
 
-def _page(demo: str, state: Any) -> Callable[[Document], None]:
-    kind, view = _DEMOS[demo]
-
-    def make(doc: Document) -> None:
-        context = doc.session_context
-        given = context.request.arguments.get("state", []) if context is not None else []
-        shown, notes = state, []
-        if given:
-            try:
-                shown = kind.of_text(given[0].decode("utf-8", "replace"))
-            except InputError:  # the page does not repeat the text, which is in the address bar
-                notes = ["The state in this page's address is not valid; this is the initial state."]
-        view(doc, shown, notes)
-
-    return make
+def _whole_state(demo: str, text: str) -> Any:
+    """Return the state that a page posted, which has all its points and weights."""
+    state = read_state(demo, text)
+    if state.points is None or (demo == "linear" and state.W is None):
+        raise InputError("the state has no points or no W; wanted the whole state, as the page posts it")
+    return state
 
 
-class _ForeignHost(Matcher):
-    """Requests for a host name other than this machine's.
+def _as_json(values: Any) -> bytes:
+    return json.dumps(values, default=np.ndarray.tolist, allow_nan=False).encode()
 
-    After DNS rebinding, the name of another site points to 127.0.0.1, and its scripts could read this server as if it were
-    their own site. But the browser still sends that name.
-    """
+
+class _KnnAnswers:
+    """The answers of the k-NN demo: each takes the whole state and the query of the address, and returns bytes."""
 
     def __init__(self) -> None:
-        by_user = settings.allowed_ws_origin() or []  # BOKEH_ALLOW_WS_ORIGIN, for a proxy; Bokeh checks it for websockets
-        self._names = {ADDRESS, "localhost", *(_name_of(f"//{origin}") for origin in by_user)}
+        self._regions = {metric: _knn.Regions(metric) for metric in ("l1", "l2")}
+        self._one_at_a_time = threading.Lock()  # they remember the last picture
 
-    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        named = [f"//{host}" for host in request.headers.get_list("Host")] + request.headers.get_list("Origin")
-        is_ours = "*" in self._names or all(_name_of(name) in self._names for name in named)
-        return None if is_ours else {}
+    def pictures(self, state: KnnState, query: str) -> bytes:
+        with self._one_at_a_time:
+            return b"".join(self._regions[metric].picture(state).tobytes() for metric in state.metrics)
 
+    def votes(self, state: KnnState, query: str) -> bytes:
+        given = _text.fields(query, ("x", "y"))
+        x, y = (_text.whole(name, given.get(name, ""), -HALF, HALF) for name in ("x", "y"))
+        return _as_json({metric: vars(_knn.vote_at(state, metric, x, y)) for metric in state.metrics})
 
-def _name_of(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None
-
-
-class _InvalidToken(Matcher):
-    """Websocket requests without a valid token of this server; Bokeh would log each of them with a traceback."""
-
-    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return {} if request.path == "/ws" and not self._is_valid(request) else None
-
-    @staticmethod
-    def _is_valid(request: HTTPServerRequest) -> bool:
-        try:
-            protocol, token = (part.strip() for part in request.headers["Sec-WebSocket-Protocol"].split(","))
-            is_ours = protocol == "bokeh" and check_token_signature(token) and isinstance(get_session_id(token), str)
-            return is_ours and bool(time.time() < get_token_payload(token)["session_expiry"])
-        except Exception:  # Bokeh's functions raise whatever their decoders raise
-            return False
+    def accuracies(self, state: KnnState, query: str) -> bytes:
+        return _as_json({metric: _knn.accuracies(state, metric) for metric in state.metrics})
 
 
-class _Refused(RequestHandler):
-    """Answers with 403 and one line."""
+class _LinearAnswers:
+    """The answers of the linear demo."""
 
-    def initialize(self, text: str) -> None:
-        self._text = text
+    def pictures(self, state: LinearState, query: str) -> bytes:
+        return _linear.picture(state).tobytes()
 
-    def prepare(self) -> None:
-        self.set_status(403)
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"{self._text}\n")
+    def losses(self, state: LinearState, query: str) -> bytes:
+        return _as_json(vars(_linear.losses(state)))
 
 
-#: which requests are refused, and with which answer
-_REFUSALS = {
-    _ForeignHost: f"The demo answers only to http://{ADDRESS} and http://localhost.",
-    _InvalidToken: "The page is out of date: reload it.",
+#: demo -> its answers, and the paths of its questions, which are methods
+_ANSWERS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "knn": (_KnnAnswers, ("pictures", "votes", "accuracies")),
+    "linear": (_LinearAnswers, ("pictures", "losses")),
 }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
+def _is_ours(authority: str | None) -> bool:
+    """Whether host and port name this machine.
 
-
-@contextlib.contextmanager
-def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
-    """Run a server that listens only on this machine's own address and accepts only its own pages."""
-    for name in ("bokeh", "tornado"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("bokeh.server.views.ws").setLevel(logging.CRITICAL)  # a refused page is not an error
-    application = Application(FunctionHandler(_page(demo, state)))
-    port = port or _free_port()  # with port 0, Bokeh would accept pages from any port of this machine
+    After DNS rebinding, the name of another site points to 127.0.0.1, and its scripts could ask this server as if it were
+    their own site. But the browser still sends that name.
+    """
     try:
-        origins = [f"{ADDRESS}:{port}", f"localhost:{port}"]
-        server = Server({"/": application}, port=port, address=ADDRESS, allow_websocket_origin=origins)
-        before_bokeh = [Rule(matcher(), _Refused, {"text": text}) for matcher, text in _REFUSALS.items()]
-        server._tornado.default_router.rules[:0] = before_bokeh
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise InputError(f"port {port} is in use: choose another with --port, or any free one with --port 0") from None
-        raise InputError(f"cannot listen on port {port}: {error.strerror or error}; choose another with --port") from None
-    try:
-        yield server
-    finally:
-        server.stop()
+        return authority is not None and urlsplit(f"//{authority}").hostname in _NAMES
+    except ValueError:
+        return False
 
 
-async def _finish_messages(server: Server) -> None:
-    """Stop periodic callbacks, and let the last messages to the pages arrive."""
-    for session in server.get_sessions("/"):
-        for callback in session.document.session_callbacks:
-            if isinstance(callback, PeriodicCallback):
-                session.document.remove_periodic_callback(callback)
-    await asyncio.sleep(4 * _LAST_MESSAGES)
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one connection of a page."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "fastcls", ""
+    disable_nagle_algorithm = True
+    timeout = _SILENCE
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self._refuses():
+            return
+        if urlsplit(self.path).path != "/":
+            self._send(HTTPStatus.NOT_FOUND, b"There is only the page itself, at /.\n")
+            return
+        self._send(
+            HTTPStatus.OK, self.server.page, "text/html; charset=utf-8", {"Content-Security-Policy": self.server.policy}
+        )
+
+    def do_POST(self) -> None:
+        if self._refuses():
+            return
+        origin = self.headers.get("Origin")
+        if origin is None or origin.lower() != f"http://{self.headers['Host']}".lower():
+            self._send(HTTPStatus.FORBIDDEN, b"The demo computes only for its own pages.\n", closes=True)
+            return
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit() or int(length) > _LONGEST:
+            wanted = f"Wanted a body of at most {_LONGEST} bytes, with its length.\n"
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, wanted.encode(), closes=True)
+            return
+        body = self.rfile.read(int(length))
+        asked = urlsplit(self.path)
+        answer = self.server.answers.get(asked.path)
+        if answer is None:
+            self._send(HTTPStatus.NOT_FOUND, b"This demo has no such answer.\n")
+            return
+        try:
+            found = answer(_whole_state(self.server.demo, body.decode("utf-8", "replace")), asked.query)
+        except InputError as error:
+            self._send(HTTPStatus.BAD_REQUEST, f"{error}\n".encode("utf-8", "replace"))
+            return
+        self._send(HTTPStatus.OK, found, "application/octet-stream" if asked.path == "/pictures" else "application/json")
+
+    def _refuses(self) -> bool:
+        """Refuse requests under a name of another machine."""
+        hosts = self.headers.get_all("Host", [])
+        origin = self.headers.get("Origin")
+        if len(hosts) == 1 and _is_ours(hosts[0]) and (origin is None or _is_ours(origin.partition("://")[2])):
+            return False
+        refusal = f"The demo answers only to http://{ADDRESS} and http://localhost.\n"
+        self._send(HTTPStatus.FORBIDDEN, refusal.encode(), closes=True)
+        return True
+
+    def _send(
+        self,
+        status: HTTPStatus,
+        body: bytes,
+        kind: str = "text/plain; charset=utf-8",
+        headers: dict[str, str] | None = None,
+        closes: bool = False,
+    ) -> None:
+        """Answer; `closes` ends the connection, whose request was not read to its end."""
+        self.send_response(status)
+        given = {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            **(headers or {}),
+            **({"Connection": "close"} if closes else {}),
+        }
+        for name, value in given.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing."""
 
 
-def url_of(server: Server) -> str:
-    """Return the address of the page."""
-    return f"http://{ADDRESS}:{server.port}/"
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True  # an open page keeps its connection: the end does not wait for it
+    block_on_close = False
+
+    def __init__(self, demo: str, state: Any, port: int) -> None:
+        self.demo = demo
+        self.page = _assemble.page(state, "server").encode()
+        self.policy = _assemble.policy("server")
+        kind, names = _ANSWERS[demo]
+        answers = kind()
+        self.answers: dict[str, Callable[[Any, str], bytes]] = {f"/{name}": getattr(answers, name) for name in names}
+        try:
+            super().__init__((ADDRESS, port), _Handler)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise InputError(
+                    f"port {port} is in use: choose another with --port, or any free one with --port 0"
+                ) from None
+            raise InputError(
+                f"cannot listen on port {port}: {error.strerror or error}; choose another with --port"
+            ) from None
+        except OverflowError:
+            raise InputError(f"cannot listen on port {port}: wanted 0 to 65535; choose another with --port") from None
+        self.url = f"http://{ADDRESS}:{self.server_address[1]}/"
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True, name=f"fastcls demo {demo}")
+        self._thread.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing if a page goes away in the middle of an answer; other errors are faults."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
+    def end(self) -> None:
+        """Stop answering."""
+        self.shutdown()
+        self.server_close()
+        self._thread.join(10)
 
 
 def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
     """Show a demo until Ctrl-C (or SIGTERM)."""
-    state = read_state(demo, text)
-
-    async def run() -> None:
-        with _server(demo, state, port) as server:
-            server.start()
-            ended = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run handles Ctrl-C
-                    loop.add_signal_handler(number, ended.set)
-            print(f"fastcls: the demo is at {url_of(server)} (press Ctrl-C to end it)", flush=True)
-            if browser:  # in a thread: with a text browser, `open` returns only when the browser ends
-                threading.Thread(target=webbrowser.open, args=(url_of(server),), daemon=True).start()
-            await ended.wait()
-            await _finish_messages(server)
-        await asyncio.sleep(_LAST_MESSAGES)
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run())
+    server = _Server(demo, read_state(demo, text), port)
+    ended = threading.Event()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        print(f"fastcls: the demo is at {server.url} (press Ctrl-C to end it)", flush=True)
+        if browser:  # in a thread: with a text browser, `open` returns only when the browser ends
+            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        while not ended.wait(0.5):  # without a limit, Windows would not notice Ctrl-C
+            pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        server.end()
     print("fastcls: the demo has ended", file=sys.stderr)
 
 
@@ -197,39 +254,15 @@ class Shown:
     """
 
     def __init__(self, demo: str, text: str | None, height: int) -> None:
-        state = read_state(demo, text)
         self.height = height
-        self._ready = threading.Event()
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(demo, state), daemon=True, name=f"fastcls demo {demo}")
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self, demo: str, state: Any) -> None:
-        async def run() -> None:
-            self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-            with _server(demo, state, 0) as server:
-                server.start()
-                self.url = url_of(server)
-                self._ready.set()
-                await self._ended.wait()
-                await _finish_messages(server)
-            await asyncio.sleep(_LAST_MESSAGES)
-
-        try:
-            asyncio.run(run())
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._ready.set()
+        self._server: _Server | None = _Server(demo, read_state(demo, text), 0)
+        self.url = self._server.url
 
     def stop(self) -> None:
         """End the demo."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._ended.set)
-            self._thread.join(10)
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
 
     def __repr__(self) -> str:
         return f"<fastcls demo at {self.url}>"

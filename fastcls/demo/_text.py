@@ -1,12 +1,12 @@
-"""States as text, ``metric=l1&k=5&points=10,-20,0;...``, for `--state`, page addresses and 'Copy as command'.
+"""States as text, ``metric=l1&k=5&points=10,-20,0;...``, for `--state`, for the address of a page, and for the server.
 
-The text needs no escaping in an address; in a shell it needs quotes, because of `&` and `;`.
+`page/state.js` reads and writes the same text. It needs no escaping in an address; in a shell it needs quotes, because of
+`&` and `;`.
 """
 
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -86,8 +86,3 @@ def write_points(points: np.ndarray, codes: np.ndarray) -> str:
 def join(**values: Any) -> str:
     """Return fields as text."""
     return "&".join(f"{name}={value}" for name, value in values.items())
-
-
-def command(demo: str, text: str) -> str:
-    """Return the shell command that shows this state."""
-    return f"fastcls demo {demo} --state {shlex.quote(text)}"

@@ -22,7 +22,6 @@ OPTIONAL = (
     "jinja2",
     "PIL",
     "pandas",
-    "bokeh",
     "onnx",
     "zarr",
     "dask",
@@ -75,7 +74,7 @@ def test_licence_and_command_and_extras_are_declared():
     assert project["license"] == "BSD-3-Clause"
     assert "Redistribution and use" in (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert project["scripts"] == {"fastcls": "fastcls.cli:main"}
-    assert {"run", "demo", "test", "lint"} <= set(project["optional-dependencies"])
+    assert {"run", "test", "lint"} <= set(project["optional-dependencies"])
     assert project["requires-python"] == ">=3.11"
 
 

@@ -1,0 +1,35 @@
+"""Texts that are no state of a demo, which Python and the page refuse."""
+
+BAD = [
+    "k=0",
+    "k=16",
+    "k=5.5",
+    "classes=6",
+    "metric=l3",
+    "weights=",
+    "preset=x",
+    "seed=-1",
+    "points=1,2",
+    "points=1,2,3",
+    "points=301,0,0",
+    "points=nan,0,0",
+    "points=",
+    "zzz=1",
+    "k=1&k=2",
+    "k",
+    "points=" + "0,0,0;" * 201,
+    "x" * 30_000,
+]
+BAD_LINEAR = [
+    "loss=x",
+    "alpha=-1",
+    "alpha=nan",
+    "step=0",
+    "W=1,2",
+    "W=" + ",".join(["inf"] * 9),
+    "W=" + ",".join(["1e5"] * 9),
+    "points=0,0,7",
+    "points=" + ";".join(["0,0,0"] * 61),
+    "preset=tie",
+    "k=1",
+]
