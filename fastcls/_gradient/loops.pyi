@@ -14,16 +14,6 @@ STRIP_FEATURES: int
 
 def scratch_size(n_features: int, storage: int, real: int, n_models: int, n_columns: int, n_threads: int) -> int: ...
 def tile_rows_of(n_features: int, storage: int, real: int, n_models: int, n_columns: int) -> int: ...
-def linear_scores(
-    X: _Bytes,
-    storage: int,
-    W: _Bytes,
-    real: int,
-    b: _Floats,
-    scores_out: _Floats,
-    scratch: _Bytes,
-    n_threads: int,
-) -> None: ...
 def loss_gradient(
     X: _Bytes,
     storage: int,

@@ -22,7 +22,7 @@ from libc.string cimport memcpy, memset
 
 from fastcls._gradient.losses cimport loss_function
 from fastcls._gradient.packed cimport (
-    is_packed, lay_out_packed, packed_bias_slopes, packed_scores, packed_strip_sums, packed_tile_to_losses, use_packed,
+    is_packed, lay_out_packed, packed_bias_slopes, packed_strip_sums, packed_tile_to_losses, use_packed,
 )
 from fastcls._simd.isas cimport LinearKernels, linear_kernels, squares_fn
 
@@ -43,7 +43,7 @@ cdef enum:
     MANY_WEIGHTS = 1 << 20      # bytes of weights that do not stay in the second level from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
-    MOST_SUMS_BYTES = 256 << 10 # of a tile's part of the gradient, that its thread keeps in the second-level cache
+    MOST_SUMS_BYTES = 256 << 10     # of a tile's part of the gradient, that its thread keeps in the second-level cache
     MOST_TILE_BYTES = 8 << 20   # of scratch for a tile of one thread: 2,000 classes and 768 features
     SERIAL_WORK = 200000        # multiply-adds (5 us), below which waking threads costs more than it saves
 
@@ -90,14 +90,26 @@ cdef descend_fn descend_function(int real) noexcept nogil:
     return linear_kernels().descend[real]
 
 
+cdef Job shapes(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
+                int n_threads) noexcept nogil:
+    """What the layout of a tile depends on."""
+    cdef Job job
+    job.n_threads = n_threads
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_features = n_features
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.is_packed = is_packed(n_columns // n_models)
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    return job
+
+
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
                 Py_ssize_t stride, int n_threads) noexcept nogil:
-    cdef Job job
+    cdef Job job = shapes(X.shape[1] // fastcls_type_bytes[storage], storage, real, n_models, n_columns, n_threads)
     cdef const LinearKernels *kernels = linear_kernels()
     job.start = &X[0, 0]
-    job.row_bytes = X.shape[1]
-    job.item_bytes = fastcls_type_bytes[storage]
-    job.n_features = job.row_bytes // job.item_bytes
     job.index = NULL
     job.first = 0
     job.y = NULL
@@ -105,20 +117,15 @@ cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_mod
     job.loss = NULL
     job.loss_code = 0
     job.options = NULL
-    job.n_models = n_models
-    job.n_columns = n_columns
     job.n_classes = n_columns // n_models
     job.stride = stride
     job.W = NULL
     job.b = NULL
-    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     job.n_groups = (n_columns + kernels.columns - 1) // kernels.columns
     job.score_rows = kernels.score_rows
-    job.n_threads = n_threads
     job.scores = kernels.scores[storage][real]
     job.gradient = kernels.gradient[storage][real]
     job.add = kernels.add[real]
-    job.is_packed = is_packed(job.n_classes)
     if job.is_packed:
         use_packed(&job, storage, real)
     return job
@@ -327,7 +334,7 @@ cdef Py_ssize_t tiles_at_once(Job *job, Py_ssize_t tile_bytes) noexcept nogil:
 
     A tile's copies are written and read by many threads if these share it. Where two cores have no cache in common, a line
     takes 160 ns from one to the other instead of 28, and two threads then took as long as one (bench/LINEAR.md). In a round,
-    scores and slopes of a tile stay with its thread. With few columns the tile's part of the gradient does, too, so no thread
+    scores and slopes of a tile stay with its thread. With few columns the tile's part of the gradient does, too: no thread
     reads another's rows. With many classes each strip of the gradient is read once for all tiles of the round.
     """
     if job.n_threads > MOST_TILES or tile_bytes > MOST_TILE_BYTES or not (job.is_packed or job.sums != NULL):
@@ -402,44 +409,13 @@ cdef void add_losses(Job *tile, Py_ssize_t start, Py_ssize_t n_rows, double *los
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns, int n_threads):
     """Bytes of scratch that a call needs for any number of rows.
 
-    A few MB; with 32 classes or more at most 8 MB for each thread. Threads share one tile if it is larger: with 10,000
-    classes 25 MB, and 0.6 MB a thread.
+    A few MB; at most 8 MB for each thread. Threads share one tile if it is larger: with 10,000 classes 25 MB, and 0.6 MB a
+    thread.
     """
-    cdef Job job
+    cdef Job job = shapes(n_features, storage, real, n_models, n_columns, n_threads)
     cdef Py_ssize_t size
-    job.n_threads = n_threads
-    job.item_bytes = fastcls_type_bytes[storage]
-    job.row_bytes = n_features * job.item_bytes
-    job.n_features = n_features
-    job.n_columns = n_columns
-    job.n_models = n_models
-    job.is_packed = is_packed(n_columns // n_models)
-    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     lay_out(&job, NULL, &size)
     return size if tiles_at_once(&job, size) == 1 else rounded(size) * tiles_at_once(&job, size)
-
-
-def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, int real, const double[::1] b,
-                  double[:, ::1] scores_out, uint8_t[::1] scratch, int n_threads):
-    """Scores W x + b of every row, into scores_out (n_rows, n_columns).
-
-    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. The scores of a row depend on that
-    row only, bit for bit.
-    """
-    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
-    cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
-    lay_out(&job, aligned(scratch), &size)
-    job.W = &W[0, 0]
-    job.b = &b[0]
-    with nogil:
-        while start < X.shape[0]:
-            n_rows = min(job.tile_rows, X.shape[0] - start)
-            tile_to_losses(&job, start, n_rows)
-            if job.is_packed:
-                packed_scores(&job, n_rows, &scores_out[start, 0])
-            else:
-                memcpy(&scores_out[start, 0], job.S, <size_t> (n_rows * job.n_columns) * sizeof(double))
-            start += n_rows
 
 
 def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index, Py_ssize_t first, Py_ssize_t n,
@@ -491,16 +467,8 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
 
 def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
     """Rows of a tile: a function of the shapes only."""
-    cdef Job job
+    cdef Job job = shapes(n_features, storage, real, n_models, n_columns, 1)
     cdef Py_ssize_t size
-    job.n_threads = 1
-    job.item_bytes = fastcls_type_bytes[storage]
-    job.row_bytes = n_features * job.item_bytes
-    job.n_features = n_features
-    job.n_columns = n_columns
-    job.n_models = n_models
-    job.is_packed = is_packed(n_columns // n_models)
-    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     lay_out(&job, NULL, &size)
     return job.tile_rows
 

@@ -16,3 +16,13 @@ def answers(
     scratch: NDArray[np.uint8],
     n_threads: int,
 ) -> None: ...
+def linear_scores(
+    X: NDArray[np.uint8],
+    storage: int,
+    W: NDArray[np.uint8],
+    real: int,
+    b: NDArray[np.float64],
+    scores_out: NDArray[np.float64],
+    scratch: NDArray[np.uint8],
+    n_threads: int,
+) -> None: ...

@@ -1,10 +1,13 @@
-"""Labels and probabilities of many classes, tile by tile in float32: no array of the scores of all rows."""
+"""Scores of rows in float64; labels and probabilities of many classes in float32, without an array of all scores."""
 
 from cython.parallel cimport prange
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from fastcls._gradient.loops cimport MOST_TILES, Job, job_of, lay_out_tiles, tile_to_losses
+from libc.string cimport memcpy
+
+from fastcls._gradient.loops cimport MOST_TILES, Job, aligned, job_of, lay_out, lay_out_tiles, tile_to_losses
+from fastcls._gradient.packed cimport packed_scores
 from fastcls._simd.isas cimport LinearKernels, linear_kernels
 
 from fastcls._gradient.loops import scratch_size
@@ -93,3 +96,26 @@ def answers(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, const
                     answer_tile(&tiles[t], at, min(job.tile_rows, n - at), &best_out[at], &gap_out[at],
                                 probabilities + at * job.n_classes if probabilities != NULL else NULL)
             start += n_at_once * job.tile_rows
+
+
+def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, int real, const double[::1] b,
+                  double[:, ::1] scores_out, uint8_t[::1] scratch, int n_threads):
+    """Scores W x + b of every row, into scores_out (n_rows, n_columns).
+
+    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. The scores of a row depend on that
+    row only, bit for bit.
+    """
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
+    cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
+    lay_out(&job, aligned(scratch), &size)
+    job.W = &W[0, 0]
+    job.b = &b[0]
+    with nogil:
+        while start < X.shape[0]:
+            n_rows = min(job.tile_rows, X.shape[0] - start)
+            tile_to_losses(&job, start, n_rows)
+            if job.is_packed:
+                packed_scores(&job, n_rows, &scores_out[start, 0])
+            else:
+                memcpy(&scores_out[start, 0], job.S, <size_t> (n_rows * job.n_columns) * sizeof(double))
+            start += n_rows

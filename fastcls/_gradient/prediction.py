@@ -9,9 +9,8 @@ import numpy as np
 from fastcls._runtime import threads
 from fastcls._validation.rows import as_bytes, storage_of
 
-from . import loops
+from . import loops, predict_loops
 from .packed import LEAST_CLASSES, SCORE_BLOCK, softmax_rows
-from .predict_loops import answers
 from .scaling import squared_distances
 from .space import padded
 
@@ -45,7 +44,7 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
         chunk = slice(start, start + step)
-        loops.linear_scores(
+        predict_loops.linear_scores(
             data[chunk],
             storage,
             as_bytes(weights),
@@ -107,7 +106,7 @@ def best_classes(
         some = slice(start, start + step)
         if not (errors[some] <= _LARGEST_ERROR).any():
             continue
-        answers(
+        predict_loops.answers(
             as_bytes(X[some]),
             storage,
             as_bytes(weights),

@@ -98,8 +98,6 @@ class LinearProblem(WeightSpace):
     2.0
     """
 
-    _kept: dict[str, np.ndarray] | None = None
-
     def __init__(
         self,
         X: Any,
@@ -164,26 +162,6 @@ class LinearProblem(WeightSpace):
         made.weights = self.weights * (made.n_samples / self.weights[made.rows].sum())
         return made
 
-    def keeping_arrays(self) -> LinearProblem:
-        """The same function, for one thread that evaluates it often: the next evaluation overwrites a returned array.
-
-        Returns
-        -------
-        LinearProblem
-        """
-        made = copy.copy(self)
-        made._kept = {}
-        return made
-
-    def _array(self, name: str, shape: int | tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
-        """A new array, or the kept one of this name. Fresh memory comes page by page: 130 ms for 61 MB were seen."""
-        if self._kept is None:
-            return np.empty(shape, dtype)
-        found = self._kept.get(name)
-        if found is None or found.shape != (shape if isinstance(shape, tuple) else (shape,)) or found.dtype != dtype:
-            found = self._kept[name] = np.empty(shape, dtype)
-        return found
-
     def identity(self) -> dict[str, Any]:
         """Everything that determines the problem, in plain values; arrays by digest. Reads all of X.
 
@@ -238,7 +216,7 @@ class LinearProblem(WeightSpace):
         n_columns = n_models * self.n_classes if n_columns is None else n_columns
         storage, real = storage_of(self.X), loops.REALS[arithmetic or self.arithmetic]
         size = loops.scratch_size(self.n_features, storage, real, n_models, n_columns, self.n_threads)
-        return self._array("scratch", size, np.uint8)
+        return self._arrays.empty("scratch", (size,), np.uint8)
 
     def tile_rows(self, n_models: int) -> int:
         """Rows of a tile.
@@ -314,7 +292,7 @@ class LinearProblem(WeightSpace):
         index, n = self.row_numbers(rows)
         losses = np.empty((n if want_losses else 0, n_models))
         totals = np.zeros(n_models)
-        gradient = self._array("sums", weights.shape) if want_gradient else np.empty((0, weights.shape[1]))
+        gradient = self._arrays.empty("sums", weights.shape) if want_gradient else np.empty((0, weights.shape[1]))
         gradient.fill(0.0)
         b_gradient = np.zeros(len(weights))
         scratch = self.scratch(n_models, weights.dtype.name, len(weights))
@@ -437,7 +415,7 @@ class LinearProblem(WeightSpace):
         gradient : float64 array of ``shape``
         """
         totals, _, raw_gradient, b_gradient = self.evaluate(*self.packed([W]), rows, want_gradient=True)
-        gradient, divisor = self._array("gradient", self.shape), self.scale * count
+        gradient, divisor = self._arrays.empty("gradient", self.shape), self.scale * count
         with np.errstate(under="ignore"):
             if self.fit_intercept:
                 gradient[:, -1] = b_gradient / count

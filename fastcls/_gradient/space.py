@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fastcls.losses import find_loss
 from fastcls.penalties import PENALTIES, check_penalty, project
 
 from . import loops
+from .arrays import Arrays
 
 
 def padded(n_features: int) -> int:
@@ -28,6 +30,7 @@ class WeightSpace:
     n_classes: int
     n_features: int
     arithmetic: str
+    _arrays = Arrays(keep=False)
 
     def _set_terms(
         self, loss: str, options: dict[str, Any], penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None
@@ -50,6 +53,18 @@ class WeightSpace:
         self.shape = (self.n_classes, self.n_features + self.fit_intercept)
         self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
         self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
+
+    def keeping_arrays(self) -> Self:
+        """The same function, for one thread that evaluates it often: the next evaluation overwrites a returned array.
+
+        Returns
+        -------
+        WeightSpace
+            Of the same class.
+        """
+        made = copy.copy(self)
+        made._arrays = Arrays(keep=True)
+        return made
 
     def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (n_classes, n_features) and bias (n_classes,) that give the same scores on unscaled rows.
