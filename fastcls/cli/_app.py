@@ -17,6 +17,7 @@ from ._commands import (
     one_line_errors,
     path_of,
     port_number,
+    refuse_archives,
     whole_number,
 )
 from ._streams import say
@@ -173,6 +174,7 @@ def run(
     test set, a fifth of its rows is held out. Writes a folder with report.html, results.json, predictions.csv and the
     trained models.
     """
+    refuse_archives([data])
     from ._checks import parse_options
 
     options = parse_options(
@@ -295,6 +297,7 @@ def compare(
     Evaluates every DATA by k-NN, a linear probe and few-shot learning, and compares every two of them on the same test rows
     (paired tests, corrected by Holm's method).
     """
+    refuse_archives([*data, *(test or ())])
     from ._compare_options import parse_compare_options
 
     options = parse_compare_options(
@@ -356,6 +359,7 @@ def predict(
     that cannot be read gets an error instead of a label, and the exit status is 3. In CSV, a name that begins with =, +, -
     or @ gets an apostrophe in front, so that a spreadsheet does not read it as a formula; JSON has names unchanged.
     """
+    refuse_archives(data)
     from ._predict import predict as predict_all
 
     options: dict[str, Any] = {"as_json": as_json, "top": top, "every": every, "labels": labels, "strict": strict}
@@ -375,6 +379,7 @@ def gradcheck(
 
     Prints both for entries of the weights, on a few rows of DATA.
     """
+    refuse_archives([data])
     from ._gradcheck import gradcheck as check
 
     if not check(data, loss, seed=seed, labels=labels):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
+from fastcls._validation.paths import refuse_archive
 
 from ._streams import say
 from ._text import one_line
@@ -41,6 +43,12 @@ def path_of(out: str | None, option: str = "--out") -> Path | None:
     if out == "":
         raise InputError(f"{option} is empty: give a path, or omit {option}")
     return None if out is None else Path(out)
+
+
+def refuse_archives(data: Iterable[str]) -> None:
+    """Refuse archives before anything is imported for the command: that takes seconds."""
+    for word in data:
+        refuse_archive(word if os.path.exists(word) else word.partition("=")[2])  # NAME=PATH of compare
 
 
 def _usage_of(error: Exception) -> str:

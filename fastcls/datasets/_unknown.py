@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.paths import is_archive, of_archive
 from fastcls.datasets._common import entries, is_folder, is_plain_file
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_system
@@ -14,7 +15,6 @@ from fastcls.datasets._safetensors import model_in
 #: where all layouts are listed
 LISTED = "fastcls run --help and help(fastcls.datasets.load) list the layouts"
 
-_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _NPZ = "np.savez('data.npz', X=rows, y=labels)"
 
 #: ending -> what such a file is, and what reads its arrays
@@ -61,8 +61,8 @@ def why_unknown(path: Path) -> str:
         return f"{quoted(path)} is an image of a format that is not read: convert it to PNG or JPEG"
     if ending in _MODELS:
         return f"{quoted(path)} is a model, not data: {LISTED}"
-    if ending in _ARCHIVES:
-        return f"{quoted(path)} is an archive: unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
+    if is_archive(path.name):
+        return of_archive(str(path))
     return f"{quoted(path)} is a file of unknown layout: {LISTED}"
 
 
@@ -80,7 +80,14 @@ def _of_folder(path: Path) -> str:
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{quoted(path)} has {counted(len(found), 'empty folder')}: put images there, <class>/<file>"
-    known = next((at for at, ending in enumerate(endings) if ending in _READERS and is_plain_file(found[at])), None)
+    known = next(
+        (
+            at
+            for at, entry in enumerate(found)
+            if (endings[at] in _READERS or is_archive(entry.name)) and is_plain_file(entry)
+        ),
+        None,
+    )
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
     names = quoted_list([entry.name + "/" * is_folder(entry) for entry in found], 3)

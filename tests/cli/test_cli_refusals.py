@@ -1,6 +1,7 @@
 """Refusals of the command line: one line, exit status 2, nothing written."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,23 @@ from _command import cli, fresh, here, listing, refused, write_embeddings
 from fastcls.cli import _run
 
 __all__ = ["here"]  # the fixture that every test here is under
+
+
+@pytest.mark.parametrize("ending", ["zip", "7z", "rar"])
+@pytest.mark.parametrize(
+    "words", [["run"], ["predict", "m.safetensors"], ["compare", "a.npy"], ["gradcheck"], ["compare", "x.npy", "--test"]]
+)
+def test_an_archive_is_refused_before_the_imports_that_take_seconds(words, ending, monkeypatch):
+    for name in ("_checks", "_predict", "_compare_options", "_gradcheck"):
+        monkeypatch.setitem(sys.modules, f"fastcls.cli.{name}", None)  # an import of it fails
+    file = Path(f"my pets.{ending}")
+    file.touch()
+    said = "'my pets.zip' is an archive: unpack it, with python -m zipfile -e 'my pets.zip' 'my pets', and give its folder\n"
+    other = f"'my pets.{ending}' is an archive: unpack it, and give its folder\n"
+    assert refused(cli(*words, file), said if ending == "zip" else other)
+    if words == ["compare", "a.npy"]:
+        assert refused(cli(*words, f"photos={file}"), "is an archive: unpack it")
+
 
 # refusals ------------------------------------------------------------------------------------------
 

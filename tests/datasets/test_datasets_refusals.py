@@ -114,9 +114,10 @@ LOAD_CASES: dict[str, Case] = {
     "text is no table": (lambda d: datasets.load(touch(d / "i.txt", b"x")), "i.txt' is a text file"),
     "no slip of a name": (lambda d: datasets.load("pets"), "there is no file or folder 'pets': give the name"),
     **{
-        f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive: unpack it, and give its")
+        f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive: unpack it, with python -m ")
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
     },
+    "a folder with an archive": (lambda d: datasets.load(touch(d / "in/b.zip").parent), "b.zip' is an archive: unpack it"),
     "labels for digits": (
         lambda d: datasets.load("digits", labels=[1]),
         "labels= is given for the data 'digits'; only arrays, tables and CIFAR-100 take it: leave it out",
