@@ -130,6 +130,7 @@ def _in_one_pass(
     return TrainedSettings(problem, Ws, 0)
 
 
+@optim.shared_directions()
 def _along_the_path(
     first: LinearClassifier,
     problem: LinearProblem,

@@ -13,7 +13,9 @@ randomness (2011), algorithm 4.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem
 from fastcls._runtime import threads
 from fastcls._sampling.evenly import evenly_spaced
+from fastcls._storage.digest import digest
 
 #: rows of the sample, and directions
 N_ROWS, N_DIRECTIONS = 1000, 64
@@ -33,6 +36,27 @@ _SMALLEST_CURVATURE = 1e-300
 CLASSES_AT_ONCE = 256
 #: of the sample, at once; 8 MB of float32
 _VALUES_AT_ONCE = 1 << 21
+
+
+#: what `shared_directions` remembers: of which rows, and their directions
+_shared: ContextVar[dict[str, Any] | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def shared_directions() -> Iterator[None]:
+    """Compute the directions of the same rows once, for problems with other labels or penalties, one after the other.
+
+    They depend on the rows, their weights, center and scale, so nothing changes but the time. The caller promises that the
+    rows do not change within.
+    """
+    if _shared.get() is not None:  # within another
+        yield
+        return
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 class Preconditioner:
@@ -97,7 +121,7 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     if problem.loss.segment_degree is not None:
         return None
     with threads.one_blas_thread(), np.errstate(under="ignore", over="ignore", invalid="ignore"):
-        found = _largest_directions(problem)
+        found = _directions_of(problem)
     if found is None:
         return None
     basis, variances = found
@@ -119,6 +143,23 @@ def sampled(problem: LinearProblem, at_most: int) -> tuple[np.ndarray, np.ndarra
         return taken, np.ones(len(taken))
     weights = problem.weights[taken]
     return taken, weights / (weights.max() or 1.0)
+
+
+def _directions_of(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """The largest directions, from `shared_directions` if they were computed of these rows."""
+    shared = _shared.get()
+    if shared is None or type(problem) is not LinearProblem:  # rows in shards have no memory of their own
+        return _largest_directions(problem)
+    numbers, weights = sampled(problem, N_ROWS)
+    arrays = (numbers, weights, np.asarray(problem.center), np.asarray(problem.scale))
+    X = problem.X
+    place = (X.__array_interface__["data"][0], X.shape, X.strides, X.dtype.str, problem.arithmetic, problem.shape[1])
+    key = (place, *(digest(array) for array in arrays))
+    if shared.get("key") != key:
+        # the rows are kept, so that no others can be in their place
+        shared.update(key=key, rows=X, directions=_largest_directions(problem))
+    found: tuple[np.ndarray, np.ndarray] | None = shared["directions"]
+    return found
 
 
 def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:

@@ -23,6 +23,7 @@ from fastcls._validation.rows import CheckedRows, check_rows, check_same_feature
 from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier
 from fastcls.model_selection import advice_at_end
+from fastcls.optim import shared_directions
 
 from ..datasets import train_validation_split
 from ._multilabel import Labels, check_label_preset, checked_label_test, checked_labels, label_table, probe_of_labels
@@ -30,6 +31,7 @@ from ._presets import LABEL_PROBES, MULTILABEL_PRESETS, PROBE_PRESETS, ProbePres
 from ._validation import check_shards, check_validation, published_seed
 
 
+@shared_directions()
 def evaluate_label_probe(
     train: Any,
     y: Any,

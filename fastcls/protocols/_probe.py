@@ -25,6 +25,7 @@ from fastcls._validation.rows import CheckedRows, check_same_features, check_sam
 from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
+from fastcls.optim import shared_directions
 
 from ..datasets import scores_test_rows, train_validation_split
 from ._adamw import AdamWProbe, unit_rows
@@ -362,11 +363,13 @@ class _Sweep:
                 self.progress(min(len(self.found), n_in_all), n_in_all)
         return self.found[exponent]
 
+    @shared_directions()
     def all(self) -> dict[float, float]:
         for exponent in self.chosen.exponents:
             self.accuracy(exponent, len(self.chosen.exponents))
         return self.found
 
+    @shared_directions()
     def halving(self) -> dict[float, float]:
         grid, step = self.chosen.exponents, 16  # every 16th value first: two decades of C
         n_in_all = len(grid[::step]) + 2 * int(math.log2(step))

@@ -450,6 +450,10 @@ FAULTS = [
     ("datasets/_labels.py", "(row := first_no_class(values)) is not None", "False", "datasets/test_label_files.py"),
     ("datasets/_labels.py", "if 0 < len(texts) < len(cells) and", "if False and", "datasets/test_label_files.py"),
     ("cli/_run.py", "options.data, options.folder_ending", "options.data", "cli/test_cli_preset.py"),
+    # the preconditioner, shared
+    ("optim/_preconditioner.py", 'if shared.get("key") != key:', "if not shared:", "linear/test_quasi_newton.py"),
+    ("linear/_sweep.py", "@optim.shared_directions()\n", "", "linear/test_quasi_newton.py"),
+    ("protocols/_label_probe.py", "@shared_directions()\n", "", "protocols/test_multilabel_protocols.py"),
     # files: which are read, and what is refused
     ("datasets/_row_names.py", "return name not in wanted", "pass", "datasets/test_row_names.py"),
     ("datasets/_row_names.py", ">= _COUNTS", ">= 2", "datasets/test_row_names.py"),

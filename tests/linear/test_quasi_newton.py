@@ -1,13 +1,14 @@
 """The iteration of L-BFGS: products of remembered vectors, directions, steps."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem
+from fastcls import LinearProblem, SoftmaxClassifierCV
 from fastcls._gradient import pair_loops
-from fastcls.optim import LBFGS, _lbfgs, _quasi_newton
+from fastcls.optim import LBFGS, _lbfgs, _preconditioner, _quasi_newton, shared_directions
 from fastcls.optim._preconditioner import N_ROWS, Preconditioner, preconditioner_of, sampled
 from fastcls.optim._quasi_newton import N_PAIRS, Memory, minimize
 
@@ -108,6 +109,50 @@ def test_a_row_of_weight_two_counts_as_two_rows():
         made.P = (made.basis * made.less) @ made.basis.T
     np.testing.assert_allclose(weighted.P, repeated.P, atol=1e-4)
     assert weighted.first_step == pytest.approx(repeated.first_step, rel=1e-4)
+
+
+def test_shared_directions_are_computed_once_for_the_same_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 90)) * np.geomspace(1, 0.01, 90), np.arange(300) % 3
+    made, inner = [], _preconditioner._largest_directions
+    monkeypatch.setattr(_preconditioner, "_largest_directions", lambda problem: (made.append(1), inner(problem))[1])
+
+    def same(one, other):
+        assert (one.basis == other.basis).all()
+        assert (one.less == other.less).all()
+
+    problems = [
+        LinearProblem(X, y, alpha=1e-3),
+        LinearProblem(X, (y > 0).astype(int), alpha=1e-1),  # other labels and penalty
+        LinearProblem(X, y, alpha=1e-3, center=X.mean(axis=0)),
+        LinearProblem(X, y, alpha=1e-3, scale=2.0),
+        LinearProblem(X, y, alpha=1e-3, sample_weight=1.0 + y),
+        LinearProblem(X, y, alpha=1e-3, rows=np.arange(100)),
+        LinearProblem(X, y, alpha=1e-3, fit_intercept=True),
+        LinearProblem(X.copy(), y, alpha=1e-3),
+        LinearProblem(X, y, alpha=1e-3),
+    ]
+    alone = [preconditioner_of(problem) for problem in problems]
+    assert len(made) == len(problems)
+    made.clear()
+    with shared_directions():
+        for problem, wanted in zip(problems, alone, strict=True):
+            with shared_directions():  # of a function within another
+                same(preconditioner_of(problem), wanted)
+    assert len(made) == len(problems) - 1  # the second shares those of the first
+    X *= rng.normal(size=300)[:, None]
+    with shared_directions():  # remembers nothing of the one before
+        assert not (preconditioner_of(problems[0]).basis == alone[0].basis).all()
+
+
+def test_a_sweep_of_l_bfgs_computes_the_directions_once_a_fold(monkeypatch):
+    X, y = np.random.default_rng(0).normal(size=(120, 20)) * np.geomspace(1, 0.01, 20), np.arange(120) % 3
+    made, inner = [], _preconditioner._largest_directions
+    monkeypatch.setattr(_preconditioner, "_largest_directions", lambda problem: (made.append(1), inner(problem))[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        SoftmaxClassifierCV(alphas=[1e-3, 1e-2, 1e-1], solver="lbfgs", cv=3, random_state=0).fit(X, y)
+    assert len(made) == 3 + 1  # and the last fit
 
 
 def test_rows_without_a_large_direction_need_no_preconditioner():

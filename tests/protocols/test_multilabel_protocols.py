@@ -20,6 +20,7 @@ import fastcls
 from fastcls._scoring.intervals import percentiles, resamples, wilson_interval
 from fastcls._scoring.label_numbers import LABEL_NUMBERS, LabelAnswers, measure_labels, ranking_precision
 from fastcls._validation.errors import InputError
+from fastcls.optim import _preconditioner
 from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import mteb_label_draws
 
@@ -130,6 +131,19 @@ def test_a_label_that_all_rows_or_none_have_is_predicted_as_such(monkeypatch):
     assert line[3][0] == 1.0
     assert calls == [(1, 2), (2, 2)]
     assert "4 of 6 fits stopped after 3 iterations" in table.settings["note"]
+
+
+def test_a_probe_of_labels_computes_the_directions_of_the_rows_once(monkeypatch):
+    few = replace(PROBE_PRESETS["torchgeo-bench"], exponents=(-1.0, 0.0), last_max_iter=20)
+    monkeypatch.setitem(PROBE_PRESETS, "torchgeo-bench", few)
+    given = several(n=300, n_test=80)
+    made, inner = [], _preconditioner._largest_directions
+    monkeypatch.setattr(_preconditioner, "_largest_directions", lambda problem: (made.append(1), inner(problem))[1])
+    table = linear_probe(*given, preset="torchgeo-bench", random_state=1)
+    assert len(made) == 2  # of the rows without the validation rows, and of all
+    monkeypatch.setattr(_preconditioner, "_directions_of", _preconditioner._largest_directions)
+    assert linear_probe(*given, preset="torchgeo-bench", random_state=1).rows == table.rows
+    assert len(made) == 2 + 3 * given[1].shape[1]
 
 
 # numbers ---------------------------------------------------------------------------------------------------------------
