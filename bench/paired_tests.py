@@ -24,6 +24,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from fastcls._storage.atomic import write_text
+from fastcls.cli._compare import plan_of
 from fastcls.cli._compare_inputs import read_representations
 from fastcls.cli._compare_options import parse_compare_options
 from fastcls.protocols import Plan
@@ -43,19 +44,7 @@ def planned(command: str, out: Path) -> Plan:
         parser.add_argument(f"--{name}", type=int)
     given = vars(parser.parse_args(shlex.split(command)[2:]))
     options = parse_compare_options(**{**given, "seed": given["seed"] or 0, "out": None, "csv": None})
-    data = read_representations(options, lambda done, total: None)
-    return Plan(
-        data.rows,
-        data.y,
-        data.test,
-        data.y_test,
-        presets=options.presets,
-        n_per_class=options.n_per_class,
-        n_tries=options.tries,
-        cv=options.folds,
-        random_state=options.seed,
-        cache=out / "parts",
-    )
+    return plan_of(options, read_representations(options, lambda done, total: None), out)
 
 
 def theirs(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

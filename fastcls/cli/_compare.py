@@ -110,18 +110,7 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
         except OSError as error:
             raise InputError(f"cannot write to {quoted(options.out)}: {error.strerror}; choose another with --out") from None
     try:
-        plan = Plan(
-            data.rows,
-            data.y,
-            data.test,
-            data.y_test,
-            presets=options.presets,
-            n_per_class=options.n_per_class,
-            n_tries=options.tries,
-            cv=options.folds,
-            random_state=options.seed,
-            cache=None if options.out is None else options.out / PARTS,
-        )
+        plan = plan_of(options, data, options.out)
     except BaseException:
         if is_new and options.out is not None:
             for folder in (options.out / PARTS, options.out):
@@ -154,6 +143,22 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
             for line in in_words(seconds):
                 progress.line(line)
     return plan, seconds
+
+
+def plan_of(options: CompareOptions, data: Representations, folder: Path | None) -> Plan:
+    """Return the plan of a comparison; parts in the folder of an earlier one are done."""
+    return Plan(
+        data.rows,
+        data.y,
+        data.test,
+        data.y_test,
+        presets=options.presets,
+        n_per_class=options.n_per_class,
+        n_tries=options.tries,
+        cv=options.folds,
+        random_state=options.seed,
+        cache=None if folder is None else folder / PARTS,
+    )
 
 
 def evaluate(plan: Plan, estimates: dict[Part, Seconds], progress: Progress) -> None:

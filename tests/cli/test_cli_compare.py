@@ -14,7 +14,7 @@ from fastcls._scoring import intervals, numbers, pairs
 from fastcls._storage import safetensors
 from fastcls._validation.types import BFLOAT16, narrowed
 from fastcls.cli import _compare, _compare_inputs, _results
-from fastcls.cli._compare_options import parse_n_per_class
+from fastcls.cli._compare_options import parse_compare_options, parse_n_per_class
 from fastcls.cli._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from fastcls.cli.report import _comparison
 
@@ -100,6 +100,20 @@ def test_a_second_run_skips_what_is_there_and_adds_what_is_new(files, monkeypatc
         assert [row["representation"] for row in csv.DictReader(file)] == ["good", "fair", "bad"]
     monkeypatch.setattr(_compare.Plan, "evaluate", None)  # nothing is left to evaluate
     assert cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out", "--json").exit_code == 0
+
+
+def test_the_plan_of_a_command_finds_its_parts_again(files):
+    """As ``bench/paired_tests.py`` plans a command again, with the function that the command itself plans with."""
+    more = {"preset": "torchgeo-bench,uni-few-shot", "n_per_class": "2,4", "tries": 2, "folds": 3, "limit": 60, "seed": 4}
+    words = [word for name, value in more.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    assert cli("compare", *files, "--labels", "species.npy", *words, "--out", "out").exit_code == 0
+    absent = {"test": (), "test_labels": None, "out": None, "csv": None}
+    options = parse_compare_options(list(files), labels="species.npy", **more, **absent)
+    data = _compare_inputs.read_representations(options, lambda done, total: None)
+    plan = _compare.plan_of(options, data, Path("out"))
+    assert len(plan.parts) == 6
+    assert all(map(plan.is_done, plan.parts))
+    assert not any(map(_compare.plan_of(options, data, None).is_done, plan.parts))
 
 
 def test_an_interrupt_leaves_what_is_finished_and_says_so(files, monkeypatch):
