@@ -112,22 +112,29 @@ def page(demo: DemoPage, metric: str, k: int, weights: str, rounds: int = 41) ->
 
 
 def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-    """Two positions of point 0, and a pixel whose colour differs between them: 0.4 units from both, 0.2 from all points."""
-    pictures, ends = [], [(-100.0, 0.0), (100.0, 0.0)]
-    for end in ends:
-        points = state.points.copy()  # type: ignore[union-attr]
-        points[0] = end
-        moved = KnnState(**{**vars(state), "points": points})
-        pictures.append(np.stack([_knn.picture(moved, metric) for metric in state.metrics]))
+    """Two positions of point 0, and a pixel whose colour differs between them: 0.4 units from both, 0.2 from all points.
+
+    The mouse may be two hundredths off, since its position is rounded to pixels of the screen.
+    """
+    ends, pictures, free = [(-100.0, 0.0), (100.0, 0.0)], [], np.ones((300, 300), dtype=bool)
+    for x, y in ends:
+        found = []
+        for dx, dy in ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2)):
+            points = state.points.copy()  # type: ignore[union-attr]
+            points[0] = x + dx, y + dy
+            moved = KnnState(**{**vars(state), "points": points})
+            found.append(np.stack([_knn.picture(moved, metric) for metric in state.metrics]))
+        free &= (np.stack(found) == found[0]).all(axis=(0, 1))
+        pictures.append(found[0])
+    free &= (pictures[0] != pictures[1]).all(axis=0)
     at = np.arange(-2.99, 3, 0.02)
-    x, y = np.meshgrid(at, at)
-    free = (pictures[0] != pictures[1]).all(axis=0)
+    across, up = np.meshgrid(at, at)
     for px, py in (*ends, *state.points[1:]):  # type: ignore[index]
-        free &= np.hypot(x - px / 100, y - py / 100) > (0.4 if (px, py) in ends else 0.2)
-    found = np.argwhere(free)
-    if not len(found):
+        free &= np.hypot(across - px / 100, up - py / 100) > (0.4 if (px, py) in ends else 0.2)
+    good = np.argwhere(free)
+    if not len(good):
         raise RuntimeError("no pixel differs between the two positions: choose another state")
-    row, column = found[len(found) // 2]
+    row, column = good[len(good) // 2]
     return (ends[0][0] / 100, 0.0), (ends[1][0] / 100, 0.0), (float(at[column]), float(at[row]))
 
 

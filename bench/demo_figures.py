@@ -43,7 +43,7 @@ def main() -> None:
                     page.settle()
             page.page.evaluate("new Promise((done) => setTimeout(done, 200))")
             page.settle()
-            keep(page.page.screenshot(full_page=width < 1500), FOLDER / f"{name}.png")
+            keep(page.page.screenshot(full_page=width == 1280), FOLDER / f"{name}.png")
             page.page.close()
 
 

@@ -22,6 +22,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "site_demos",
     "site_docstrings",
     "site_figures",
     "site_math",
@@ -66,6 +67,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "fastcls"
 html_static_path = [str(DOCS / "_static")]
 html_css_files = ["site.css"]
+html_js_files = ["demos.js"]
 html_sidebars = {name: [] for name in ("index", "lecture_rows", "solutions", "search", "genindex", "py-modindex")}
 html_copy_source = False
 html_show_sourcelink = False

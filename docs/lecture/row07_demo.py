@@ -4,15 +4,15 @@ The demo: move the points yourself
 
 The lecture has an interactive page: points in the plane, a choice of distance and
 K, every spot coloured by its vote, ties white, and every point can be dragged. Here
-it runs on your own machine, with the same compiled loops as the estimators:
+it is. Choose *L1 and L2* as the distance, and drag a point:
 
-.. code-block:: sh
+.. demo:: knn
+   :state: classes=4&k=4
 
-   pip install "fastcls[demo]"
-   fastcls demo knn
-
-In a notebook, ``fastcls.demo.knn()`` shows it in a cell. This page computes what
-the demo paints, and checks it.
+It computes in your browser, and tests compare every pixel with the compiled loops.
+``fastcls demo knn`` runs it on your own machine with these loops themselves; in a
+notebook, ``fastcls.demo.knn()`` shows it in a cell. This page computes what the demo
+paints, and checks it.
 """
 
 import matplotlib.pyplot as plt

@@ -178,7 +178,10 @@ ax.set_title("Lines of score 0, arrows uphill", fontsize=10)
 # %%
 # One step of length 1 along the arrow raises the score by the length of the arrow,
 # wherever you start. So a longer :math:`w_c` means a steeper score, not another
-# line. ``fastcls demo linear`` lets you turn the lines with the mouse.
+# line. Change a number of ``W`` and see its line turn, or press *Run* and watch the
+# loss fall:
+#
+# .. demo:: linear
 #
 # Things to try
 # -------------

@@ -62,6 +62,16 @@ by_neighbours_2 = display.DecisionRegionDisplay.from_points(
 ).plot()
 
 # %%
+# Try it: press *Run*, and the lines turn without end. Choose another source of
+# points, another loss, no penalty. The same points are no trouble for neighbours.
+#
+# .. demo:: linear
+#    :state: preset=ring&loss=softmax&alpha=0&step=0.5
+#
+# .. demo:: knn
+#    :state: preset=ring&k=3
+
+# %%
 # One more feature makes the ring easy: the distance from the origin. Not quite one:
 # the ring lies *between* two radii, so also its square. A linear classifier is as
 # good as its features.

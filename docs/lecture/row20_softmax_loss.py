@@ -110,6 +110,13 @@ for n_classes in (2, 3, 10, 1000):
     )  # row 20
 
 # %%
+# In the demo, the table has the three probabilities of each point. With W = 0 they
+# are equal, and every loss is :math:`\ln 3 = 1.099`. Press *Single step*.
+#
+# .. demo:: linear
+#    :state: loss=softmax&W=0,0,0,0,0,0,0,0,0&alpha=0&step=0.3
+
+# %%
 # Large scores
 # ------------
 # :math:`e^{1000}` overflows. Subtract the largest score first: it cancels in the

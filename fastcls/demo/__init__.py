@@ -88,6 +88,13 @@ def serve(name: str, state: str | None, port: int, browser: bool) -> None:
     serve(name, state, port, browser)
 
 
+def check(name: str, state: str) -> None:
+    """Refuse a text that is no state of a demo."""
+    from ._serve import read_state
+
+    read_state(name, state)
+
+
 def export(name: str, state: str | None, path: str | Path) -> None:
     """Write a demo as one page, which computes by itself."""
     from fastcls._storage.atomic import write_text

@@ -136,7 +136,7 @@ def _votes(
     """Return winners and whether they are tied, (n_queries, n_ks), and with `with_totals` all totals for the last k."""
     weights = None
     if state.weights != "uniform":
-        distances = ALL_METRICS[metric].to_distance(S) / 100
+        distances = ALL_METRICS[metric].to_distance(S.copy()) / 100  # it may overwrite S
         weights = weights_of(distances, cast(Any, state.weights), TEMPERATURE, metric)
     return vote(
         index,

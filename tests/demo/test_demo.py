@@ -41,10 +41,11 @@ def test_the_picture_equals_that_of_the_estimator(metric, weights):
 
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
+@pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("k", [1, 6])
-def test_the_picture_after_a_move_equals_a_new_one_and_computes_few_pixels(metric, k):
+def test_the_picture_after_a_move_equals_a_new_one_and_computes_few_pixels(metric, k, weights):
     points, codes = crowd(200, 3, 1)
-    state = KnnState(metric=metric, k=k, points=points, codes=codes)
+    state = KnnState(metric=metric, k=k, weights=weights, points=points, codes=codes)
     regions = _knn.Regions(metric)
     regions.picture(state)
     assert regions.n_computed == 90_000

@@ -432,6 +432,19 @@ FAULTS = [
         "counts.sum(axis=0, keepdims=True)",
         "display/test_display.py",
     ),
+    ("demo/_knn.py", "to_distance(S.copy())", "to_distance(S)", "demo/test_demo.py"),
+    ("demo/page/knn.js", "<= reach) candidates.push", "< reach) candidates.push", "demo/test_demo_same_numbers.py"),
+    ("demo/page/knn.js", "value === worst && number > last", "value === worst", "demo/test_demo_same_numbers.py"),
+    ("demo/page/knn.js", "isTied ? nClasses : winner", "winner", "demo/test_demo_same_numbers.py"),
+    ("demo/page/knn.js", "push([oldX, oldY], [x[i], y[i]])", "push([x[i], y[i]])", "demo/test_demo_same_numbers.py"),
+    ("demo/page/linear.js", "x * w1 + y * w2 + b", "b + x * w1 + y * w2", "demo/test_demo_same_numbers.py"),
+    ("demo/page/linear.js", "tied ? W.length : best", "best", "demo/test_demo_same_numbers.py"),
+    (
+        "demo/page/page.css",
+        "{ font-size: clamp(18px, 1.3vw, 34px); }",
+        "{ --plane: 60vh; font-size: clamp(18px, 1.3vw, 34px); }",
+        "demo/test_demo_layout.py",
+    ),
     ("demo/_knn.py", "np.where(tied[:, 0], state.classes, winners[:, 0])", "winners[:, 0]", "demo/test_demo.py"),
     (
         "demo/_serve.py",
@@ -439,7 +452,7 @@ FAULTS = [
         "origin is not None and origin.lower() !=",
         "demo/test_demo_command.py",
     ),
-    ("demo/_assemble.py", '.replace("<", "\\u003c")', "", "demo/test_demo_command.py"),
+    ("demo/_assemble.py", '.replace("<", "\\\\u003c")', "", "demo/test_demo_command.py"),
     # the command line
     ("cli/_answers.py", "max(1, np.count_nonzero(values))", "len(values)", "cli/test_cli_images.py"),
     ("cli/_inputs.py", "if not isinstance(error, NoLabelsError)", "if False", "cli/test_cli_predict_labels.py"),
