@@ -20,6 +20,8 @@ DOCS = ROOT / "docs"
 OUT = ROOT / "build" / "site"
 #: what Sphinx reads from here; the lecture's pages reach it through sphinx-gallery
 COPIED = ("*.md", "figures/*", "solutions/*.py")
+#: names of the pages that run, as a regular expression
+PAGES = "(row|next_)"
 
 
 def put(path: Path, text: str) -> None:
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", metavar="NAME", help="run only the pages of the lecture whose names begin with NAME")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the site (default: build/site)")
     options = parser.parse_args(arguments)
-    known = sorted(path.stem for path in (DOCS / "lecture").glob("row*.py"))
+    known = sorted(path.stem for path in (DOCS / "lecture").rglob("*.py"))
     if options.page and not any(name.startswith(options.page) for name in known):
         parser.error(f"no page begins with {options.page!r}: there are {', '.join(known)}")
     try:
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError:
         parser.error('the site needs Sphinx: install with: pip install "fastcls[docs]"')
     sources(options.out / "source")
-    run = "" if options.quick and not options.page else options.page or "row"
+    run = "" if options.quick and not options.page else options.page or PAGES
     settings = ["-D", f"sphinx_gallery_conf.filename_pattern={os.sep}{run}"] if run else ["-D", "plot_gallery=False"]
     where = [str(options.out / "source"), str(options.out / "html")]
     code = build_main(["-W", "--keep-going", "-q", "-b", "html", "-c", str(DOCS), *settings, *where])

@@ -46,7 +46,7 @@ myst_heading_anchors = 4
 sphinx_gallery_conf = {
     "examples_dirs": [str(DOCS / "lecture")],
     "gallery_dirs": ["lecture"],
-    "filename_pattern": "/row",
+    "filename_pattern": "/(row|next_)",
     "ignore_pattern": r"__init__\.py",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("site_figures.scraper",),

@@ -14,7 +14,8 @@ import fastcls
 FURTHER = ("linear", "neighbors", "persistence")
 
 GUIDE = {
-    "Learn": ("course",),
+    "Learn": ("course", "teaching"),
+    "Next steps": ("today", "later"),
     "Use": ("evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
     "Why the answers are exact": ("bounds", "filter"),
 }

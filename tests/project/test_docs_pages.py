@@ -15,8 +15,11 @@ import pytest
 from fastcls.protocols import compare
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md", "course.md")
+NAMES = ("models.md", "evaluation.md", "compare.md", "displays.md", "neighbors.md", "course.md", "today.md", "later.md")
 PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in NAMES}
+
+#: blocks that a page has at least, if fewer than five
+LEAST = {"displays.md": 2, "today.md": 2, "later.md": 1}
 
 OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab")
 
@@ -32,7 +35,7 @@ def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shared, missing = {"__name__": "__main__"}, set()
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= (1 if page == "displays.md" else 5)
+    assert len(blocks) >= LEAST.get(page, 5)
     for code in blocks:
         absent = [name for name in needs(code) if importlib.util.find_spec(name) is None]
         missing.update(absent)
@@ -62,6 +65,18 @@ def test_the_lines_that_log_a_comparison_run():
     assert all(type(value) is float for one in logged for value in one.values())
     assert [len(call.kwargs["dataframe"]) for call in wandb.Table.call_args_list] == [2, 1]
     assert wandb.init.call_args.kwargs["config"] == found.settings
+
+
+def test_mistakes_that_the_plan_for_teachers_names_are_those_of_the_check():
+    from fastcls.course._mistakes import MISTAKES
+
+    page = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \|", page[page.index("## What students get wrong") :], re.MULTILINE)[2:]
+    named = [name for row in rows if not row.startswith("*") for name in row.split(", ")]
+    assert len(named) >= 14
+    assert set(named) <= set(MISTAKES)
+    linked = set(re.findall(r"lecture/(\w+)\.rst", page))
+    assert linked == {path.stem for path in (ROOT / "docs" / "lecture").glob("row*.py")}
 
 
 @pytest.mark.parametrize("page", PAGES)

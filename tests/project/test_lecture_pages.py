@@ -72,6 +72,19 @@ def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tm
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.mark.build
+def test_next_steps_run(monkeypatch, tmp_path):
+    pytest.importorskip("skimage", reason="the page of features uses scikit-image (the extra 'docs')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FASTCLS_CIFAR10", raising=False)
+    matplotlib.use("agg")
+    for page in sorted((ROOT / "docs" / "lecture" / "next").glob("next_*.py")):
+        try:
+            exec(compile(page.read_text(encoding="utf-8"), page, "exec"), {"__name__": "__main__"})
+        finally:
+            sys.modules["matplotlib.pyplot"].close("all")
+
+
 def test_every_row_has_a_page_that_asserts_it():
     rows = lecture_rows.table()
     assert list(rows) == list(range(1, 26))
