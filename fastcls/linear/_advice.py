@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.messages import counted
-from fastcls.optim import Optimizer, OptimResult, Solver, curvature
+from fastcls.optim import Optimizer, OptimResult, Solver, advice_on_scale, curvature, sampled
 
 # A training did not move if its loss changed by less than this fraction of itself,
 _MOVED = 0.01
@@ -31,6 +31,18 @@ def advice_after(
         return (
             f"the loss hardly fell in {counted(result.n_iter, 'epoch')}, and longer steps lower it: "
             f'learning_rate={result.learning_rate:.3g} is too small; use "auto" or a larger one, or another solver'
+        )
+    if result.stopped_by == "line_search":
+        return (
+            f"L-BFGS stopped after {counted(result.n_iter, 'iteration')}, because its line search found no step that lowers "
+            f"the loss, with entries of the gradient above tol={optimizer.tol:g}: scale the data to values near 1"
+            f"{advice_on_scale(problem)}, or raise tol"
+        )
+    if result.learning_rate is None and result.converged and _stayed_at_zero(problem, result, at_zero):
+        return (
+            f"L-BFGS stopped after {counted(result.n_iter, 'iteration')}, because no entry of the gradient is above "
+            f"tol={optimizer.tol:g}, but the loss hardly fell, and longer steps lower it: scale the data to values near 1"
+            f"{advice_on_scale(problem)}, or lower tol"
         )
     if result.converged is not False or result.stopped_by != "max_iter":
         return None
@@ -62,10 +74,34 @@ def _never_moved(problem: LinearProblem, start: np.ndarray, result: OptimResult)
         return False
     assert result.learning_rate is not None
     begun, ended = problem.value(start), problem.value(result.W)
-    if abs(ended - begun) > _MOVED * begun:
+    return abs(ended - begun) <= _MOVED * begun and _could_fall(problem, result)
+
+
+def _stayed_at_zero(problem: LinearProblem, result: OptimResult, at_zero: float) -> bool:
+    """Whether the loss is still that of all-zero weights although a longer step of the weights alone lowers it.
+
+    A step along the whole gradient is limited by the bias, whose feature is 1 however small the others are.
+    """
+    ended = result.loss_history[-1] if result.loss_history else problem.value(result.W)
+    if ended <= (1.0 - _MOVED) * at_zero:
         return False
-    safe = max(result.learning_rate, 1.0 / max(curvature(problem, problem.n_samples, np.random.RandomState(0)), 1e-300))
+    Z = problem.standardized(sampled(problem)[0])[:, : problem.n_features].astype(np.float64)
+    squares = float(np.einsum("ij,ij->", Z, Z)) / len(Z)
     _, slope = problem.value_and_gradient(result.W)
+    slope[:, problem.n_features :] = 0.0
+    return squares > 0.0 and _lowest(problem, result.W, slope / squares) < (1.0 - _MOVED) * ended
+
+
+def _could_fall(problem: LinearProblem, result: OptimResult) -> bool:
+    """Whether a step along the gradient lowers the loss."""
+    steepest = 1.0 / max(curvature(problem, problem.n_samples, np.random.RandomState(0)), 1e-300)
+    safe = max(result.learning_rate or 0.0, steepest)
+    ended, slope = problem.value_and_gradient(result.W)
+    return _lowest(problem, result.W, safe * slope) < (1.0 - _MOVED) * ended
+
+
+def _lowest(problem: LinearProblem, W: np.ndarray, step: np.ndarray) -> float:
+    """The lowest loss after multiples of a step."""
     with np.errstate(over="ignore", invalid="ignore"):
-        values = problem.values([problem.projected(result.W - times * safe * slope) for times in _LONGER_STEPS])
-    return bool(np.nanmin(np.append(values, np.inf)) < (1.0 - _MOVED) * ended)
+        values = problem.values([problem.projected(W - times * step) for times in _LONGER_STEPS])
+    return float(np.nanmin(np.append(values, np.inf)))

@@ -161,8 +161,8 @@ class LinearCV(SearchCV):
                 of_training.append([_accuracy_and_loss(trained.problem, W, train, codes)[0] for W in trained.Ws])
         if n_unfinished:
             warnings.warn(
-                f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
-                "iterations with a gradient above tol: raise max_iter or tol",
+                f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep ended with a gradient above tol, "
+                "after max_iter iterations or because no step lowered the loss: raise max_iter or tol, or scale the data",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -28,7 +28,8 @@ from fastcls.optim._steps import take_steps
 # For other packages of fastcls:
 from ._checkpoint import State
 from ._descent import Descent, descend_many, divergence
-from ._preconditioner import shared_directions
+from ._monitor import advice_on_scale
+from ._preconditioner import sampled, shared_directions
 from ._solvers import check_solver
 
 __all__ = [

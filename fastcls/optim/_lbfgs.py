@@ -166,19 +166,20 @@ class LBFGS:
         # If no W is better by differences either, and the gradient is small, this is the optimum.
         slope = math.inf if monitor.stopped_by != "max_iter" else float(np.abs(found.gradient).max())
         converged = slope <= self.tol or (self._is_stuck(found) and slope <= max(self.tol, 1e-6))
-        stopped_by = "tol" if converged else monitor.stopped_by
+        stopped_by = "tol" if converged else "line_search" if self._is_stuck(found) else monitor.stopped_by
         result = monitor.result(found.x.reshape(problem.shape), None)
         has_last_gradient = monitor.stopped_by == "max_iter" and monitor.best_W is None
         return replace(
             result,
             converged=converged,
             stopped_by=stopped_by,
-            gradient_norm=math.sqrt(dot(found.gradient, found.gradient)) if has_last_gradient else result.gradient_norm,
+            gradient_norm=_norm(found.gradient) if has_last_gradient else result.gradient_norm,
         )
 
     def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Found:
         """The arithmetic of the problem, a copy, may have changed to float64."""
-        with threads.one_blas_thread():  # here, because to set a limit takes as long as an evaluation of a small problem
+        # The limit is here, because to set it takes as long as an evaluation of a small problem.
+        with np.errstate(over="ignore"), threads.one_blas_thread():
             return self._minimize_in_steps(problem, W, monitor, log, preconditioner_of(problem), trial_step_of(problem))
 
     def _minimize_in_steps(
@@ -236,7 +237,7 @@ class LBFGS:
 
         def note(flat: np.ndarray, value: float, gradient: np.ndarray) -> None:
             last[0] = flat.reshape(problem.shape)
-            if monitor.is_over(offset + value, lambda: last[0].copy(), math.sqrt(dot(gradient, gradient))):
+            if monitor.is_over(offset + value, lambda: last[0].copy(), _norm(gradient)):
                 raise _Stop
 
         left = max(1, self.max_iter - len(monitor.losses))
@@ -244,3 +245,12 @@ class LBFGS:
             return minimize(value_and_gradient, W.ravel(), left, self.tol, note, problem.n_threads, preconditioner, trial)
         except _Stop:
             return Found(last[0].ravel().copy(), math.nan, np.zeros(0), "callback")
+
+
+def _norm(gradient: np.ndarray) -> float:
+    """The Euclidean norm, also of entries whose squares overflow or underflow."""
+    squares = dot(gradient, gradient)
+    if math.isfinite(squares) and squares > 0.0:
+        return math.sqrt(squares)
+    largest = float(np.abs(gradient).max())
+    return largest * math.sqrt(dot(gradient / largest, gradient / largest)) if 0.0 < largest < math.inf else largest

@@ -49,7 +49,8 @@ class OptimResult:
     converged : bool or None
         Whether `tol` was met; None without `tol`.
     stopped_by : str
-        "max_iter", "tol", "early_stopping" or "callback".
+        "max_iter", "tol", "early_stopping", "callback" or "line_search" (L-BFGS found no step that lowers the loss, although
+        the gradient is above `tol`; usually the data needs another scale).
     gradient_norm : float or None
         Euclidean norm of the gradient of the full loss at `W`, if the solver computed that gradient (L-BFGS).
     """

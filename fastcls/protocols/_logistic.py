@@ -10,6 +10,7 @@ Sources: scikit-learn, sklearn/linear_model/_logistic.py, _linear_loss.py and _l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from fastcls._runtime import threads
+from fastcls._validation.messages import counted
 from fastcls._validation.types import as_numbers
 
 #: scikit-learn's options of SciPy's L-BFGS
@@ -34,6 +36,21 @@ class FittedLogistic:
     intercept_: np.ndarray
     n_iter_: int
     converged: bool
+
+
+def note_on_ends(ends: Sequence[tuple[bool, int]], max_iter: int) -> str | None:
+    """A note on fits that ended above their tolerance, from `converged` and `n_iter_` of each; None if there are none."""
+    n_stopped = sum(not converged and n_iter >= max_iter for converged, n_iter in ends)
+    n_stuck = sum(not converged and n_iter < max_iter for converged, n_iter in ends)
+    notes = [f"{n_stopped:,} of {counted(len(ends), 'fit')} stopped after {max_iter} iterations, as published"] * (
+        n_stopped > 0
+    )
+    if n_stuck:
+        notes.append(
+            f"{n_stuck:,} of {counted(len(ends), 'fit')} stopped early, because the line search found no step that lowers "
+            "the loss: scale the rows to values near 1"
+        )
+    return "; ".join(notes) or None
 
 
 def fit_logistic(

@@ -28,7 +28,7 @@ from fastcls._validation.types import widened
 from fastcls.metrics import METRICS, check_magnitude
 
 from ._draws import mteb_label_draws
-from ._logistic import fit_logistic
+from ._logistic import fit_logistic, note_on_ends
 from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, KNNPreset, MultilabelPreset, settings_of
 from ._shards import gather
@@ -97,11 +97,11 @@ def probe_of_labels(
     progress: Progress | None,
 ) -> ResultTable:
     """`linear_probe` by MTEB's protocol with several labels per row: one logistic regression a label, on a few rows."""
-    chosen, labels, n_stopped = MULTILABEL_PRESETS[preset], checked_labels(y, y_test), 0
+    chosen, labels = MULTILABEL_PRESETS[preset], checked_labels(y, y_test)
+    ends: list[tuple[bool, int]] = []
     checked = checked_label_test(test, labels, "l2")
 
     def answer(rows: np.ndarray, own: np.ndarray) -> LabelAnswers:
-        nonlocal n_stopped
         constant = np.flatnonzero((own == own[:1]).all(axis=0))
         if len(constant):
             raise InputError(
@@ -111,7 +111,7 @@ def probe_of_labels(
         wide, margins = widened(rows, np.float64), np.empty(labels.test.shape)
         for label in range(own.shape[1]):
             model = fit_logistic(wide, own[:, label], 2, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs)
-            n_stopped += not model.converged
+            ends.append((model.converged, model.n_iter_))
             scores = linear_scores(checked.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
             margins[:, label] = scores[:, 1] - scores[:, 0]
         shares = expit(margins)
@@ -120,9 +120,8 @@ def probe_of_labels(
     settings: dict[str, Any] = {"C": chosen.C, "max_iter": chosen.max_iter, "tol": chosen.tol}
     title = f"linear probe by the protocol of {chosen.name}"
     table = _by_draws(chosen, title, settings, train, labels, checked, random_state, answer, progress)
-    if n_stopped:
-        n_fits = counted(chosen.n_draws * len(labels.kept), "fit")
-        _add_note(table, f"{n_stopped:,} of {n_fits} stopped after {chosen.max_iter} iterations, as published")
+    if note := note_on_ends(ends, chosen.max_iter):
+        _add_note(table, note)
     return table
 
 

@@ -18,7 +18,7 @@ from fastcls._validation.types import widened
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated
-from ._logistic import fit_logistic
+from ._logistic import fit_logistic, note_on_ends
 from ._presets import ProbePreset
 from ._shards import gather
 from ._validation import check_shards
@@ -45,14 +45,14 @@ def probe_by_draws(
     rows = widened(gather(check_shards(train, len(codes), "l2", test), wanted), np.float64)
     check_same_features(rows, test.rows)
     found: list[Answers] = []
-    stopped, n_classes = 0, len(classes)
+    ends, n_classes = [], len(classes)
     for number, drawn in enumerate(draws):
         begun = time.perf_counter()
         part = rows[np.searchsorted(wanted, drawn)]
         model = fit_logistic(
             part, codes[drawn], n_classes, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs
         )
-        stopped += not model.converged
+        ends.append((model.converged, model.n_iter_))
         scores = linear_scores(test.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
         found.append(mteb_answers(scores, truth))
         if verbose:
@@ -74,10 +74,8 @@ def probe_by_draws(
         "n_draws": chosen.n_draws,
         "seed": seed,
     }
-    if stopped:
-        settings["note"] = (
-            f"{stopped} of {counted(len(draws), 'fit')} stopped after {chosen.max_iter} iterations, as published"
-        )
+    if note := note_on_ends(ends, chosen.max_iter):
+        settings["note"] = note
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
     return Evaluated(title, settings, lines, truth, classes, names)
 

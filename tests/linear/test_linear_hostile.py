@@ -93,7 +93,7 @@ def test_identical_rows_do_not_count_as_a_tiny_scale():
 
 def test_a_sweep_reports_what_did_not_converge():
     X, y = data()
-    with pytest.warns(ConvergenceWarning, match=r"[1-9] of 9 trainings of the sweep stopped after max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"[1-9] of 9 trainings of the sweep ended with a gradient above tol"):
         SoftmaxClassifierCV(alphas=[1e-6, 1e-5, 1e-4], solver="lbfgs", max_iter=2, cv=3).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)

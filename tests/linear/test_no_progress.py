@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastcls import (
     KNeighborsClassifierCV,
+    LinearProblem,
     MulticlassSVM,
     MulticlassSVMCV,
     SoftmaxClassifier,
@@ -16,6 +17,7 @@ from fastcls import (
 )
 from fastcls.losses import LOSSES
 from fastcls.model_selection._cross_validate import cross_validate_k
+from fastcls.optim import LBFGS
 from fastcls.protocols import linear_probe
 
 X, Y = load_digits(return_X_y=True)
@@ -54,6 +56,31 @@ def test_a_loss_that_cannot_fall_is_not_warned_of():
             MulticlassSVM(learning_rate=rate, random_state=0).fit(np.zeros((90, 2)), np.arange(90) % 3)
         model = SoftmaxClassifier(solver="lbfgs", alpha=0.1, warm_start=True, random_state=0).fit(X, Y)
         model.set_params(solver="gd", learning_rate=1e-9, max_iter=3).fit(X, Y)
+
+
+@pytest.mark.parametrize("scale", [1e155, 1e200])
+def test_l_bfgs_without_a_step_says_so(scale):
+    rows, labels = X.astype(np.float64) * scale, Y
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        problem = LinearProblem(rows, labels, alpha=1e-3)
+        found = LBFGS().minimize(problem, np.zeros(problem.shape))
+        assert (found.stopped_by, found.converged, found.n_iter) == ("line_search", False, 0)
+        assert found.gradient_norm == pytest.approx(np.linalg.norm(problem.value_and_gradient(found.W)[1] / scale) * scale)
+        with pytest.warns(ConvergenceWarning, match="its line search found no step that lowers the loss.*centre and scale"):
+            SoftmaxClassifier(solver="lbfgs", center=False, scale=False, alpha=1e-3, random_state=0).fit(rows, labels)
+
+
+def test_l_bfgs_that_hardly_moves_on_tiny_rows_says_so():
+    tiny = X * 1e-9
+    with pytest.warns(ConvergenceWarning, match="but the loss hardly fell, and longer steps lower it: scale the data"):
+        SoftmaxClassifier(solver="lbfgs", center=False, scale=False, alpha=0.0, random_state=0).fit(tiny, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SoftmaxClassifier(solver="lbfgs", random_state=0).fit(tiny, Y)  # centred and scaled
+        SoftmaxClassifier(solver="lbfgs", random_state=0).fit(np.zeros((90, 2)), np.arange(90) % 3)  # nothing to learn
+        model = SoftmaxClassifier(solver="lbfgs", alpha=0.1, warm_start=True, random_state=0).fit(X, Y)
+        assert model.fit(X, Y).n_iter_ == 0  # it starts at the minimum
 
 
 @pytest.mark.parametrize("solver", ["random_search", "random_local_search"])

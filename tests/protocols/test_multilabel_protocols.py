@@ -23,6 +23,7 @@ from fastcls._validation.errors import InputError
 from fastcls.optim import _preconditioner
 from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import mteb_label_draws
+from fastcls.protocols._logistic import note_on_ends
 
 
 def several(n=500, n_test=120, n_labels=6, seed=0, factor=1.0):
@@ -144,6 +145,15 @@ def test_a_probe_of_labels_computes_the_directions_of_the_rows_once(monkeypatch)
     monkeypatch.setattr(_preconditioner, "_directions_of", _preconditioner._largest_directions)
     assert linear_probe(*given, preset="torchgeo-bench", random_state=1).rows == table.rows
     assert len(made) == 2 + 3 * given[1].shape[1]
+
+
+def test_a_note_says_why_fits_ended_above_their_tolerance():
+    ends = [(True, 7), (False, 100), (False, 3), (False, 0)]
+    assert note_on_ends(ends[:1], 100) is None
+    assert note_on_ends(ends[:2], 100) == "1 of 2 fits stopped after 100 iterations, as published"
+    stopped, stuck = str(note_on_ends(ends, 100)).split("; ")
+    assert stopped.startswith("1 of 4 fits stopped after")
+    assert stuck.startswith("2 of 4 fits stopped early, because the line search found no step")
 
 
 # numbers ---------------------------------------------------------------------------------------------------------------
