@@ -66,6 +66,9 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[dict[str, Any]
     if options.out is not None:
         from .report._comparison import write_comparison
 
+        earlier = earlier_command(options.out)
+        if earlier is not None and earlier != options.command:
+            progress.line(f"note: {options.out} had the results of another comparison, which are replaced: {earlier}")
         with progress.step("drawing the report"):
             write_comparison(results, options.out / "report.html")
         write_text(_results.as_json(results), options.out / "results.json", "the results")
@@ -89,9 +92,9 @@ def check_folder(options: CompareOptions) -> None:
     own = {"results.json", "report.html", PARTS}
     if any(folder.iterdir()) and not (folder / PARTS).is_dir():
         raise InputError(f"the folder {folder} is not one of fastcls compare: choose another with --out")
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        if not str(json.loads(read_small(folder / "results.json", _MOST_RESULTS))["command"]).startswith("fastcls compare "):
-            own.discard("results.json")
+    command = earlier_command(folder)
+    if command is not None and not command.startswith("fastcls compare "):
+        own.discard("results.json")
     for entry in [*sorted(folder.iterdir()), *sorted((folder / PARTS).glob("*"))]:
         is_part = entry.parent.name == PARTS and entry.name.endswith((ENDING, ".partial"))
         if entry.name not in own and not is_part:
@@ -99,6 +102,13 @@ def check_folder(options: CompareOptions) -> None:
                 f"the folder {folder} contains {printable(entry.name)}, which fastcls compare did not write: choose another "
                 "with --out"
             )
+
+
+def earlier_command(folder: Path) -> str | None:
+    """Return the command whose results a folder has; None if it has none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        return str(json.loads(read_small(folder / "results.json", _MOST_RESULTS))["command"])
+    return None
 
 
 def prepare(options: CompareOptions, data: Representations, progress: Progress) -> tuple[Plan, dict[Part, Seconds]]:

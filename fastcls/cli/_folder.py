@@ -107,6 +107,11 @@ def earlier_command(folder: Path) -> str | None:
     return command.removesuffix(" --force") if command.startswith("fastcls run ") else None
 
 
+def _is_empty(folder: Path) -> bool:
+    """Return whether this is a folder, not a link to one, with nothing in it."""
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+
+
 def foreign_file(folder: Path) -> str | None:
     """Return the first entry in ``folder`` that ``fastcls run`` did not write, or None."""
     own = own_files(folder)
@@ -147,7 +152,7 @@ class OutputFolder:
     target : Path
         Where the folder will be.
     force : bool
-        Replace an empty folder or an earlier result of ``fastcls run`` at `target`.
+        Replace an earlier result of ``fastcls run`` at `target`. An empty folder is always used.
     data : str, optional
         The data that is read; a folder that contains it is never replaced.
 
@@ -164,8 +169,8 @@ class OutputFolder:
     Raises
     ------
     InputError
-        If the folder exists (and ``force`` is not given, or it has other files), or cannot be created. Its parent must
-        exist, so that a misspelt path creates no folders.
+        If the folder exists and is not empty (and ``force`` is not given, or it has other files), or cannot be created. Its
+        parent must exist, so that a misspelt path creates no folders.
     """
 
     def __init__(self, target: Path, *, force: bool, data: str | None = None):
@@ -191,13 +196,22 @@ class OutputFolder:
             return
         if not self._place.is_dir():
             raise InputError(f"{target} exists and is not a folder: choose another with --out")
+        if os.path.ismount(self._place):  # it cannot be renamed at the end
+            raise InputError(f"{target} is where a file system is mounted: give a folder inside it with --out")
+        if _is_empty(self._place):
+            return
+        foreign = foreign_file(self._place)
+        if foreign is not None and not self._force:
+            raise InputError(
+                f"the folder {target} exists and contains {printable(foreign)}, which fastcls run did not write: choose "
+                "another with --out"
+            )
         if not self._force:
             earlier = earlier_command(self._place)
             of_run = "" if earlier is None else f" (the results of: {printable(earlier)})"
             raise InputError(f"the folder {target} exists{of_run}: choose another with --out, or replace it with --force")
         if data is not None and Path(data).resolve().is_relative_to(self._place):
             raise InputError(f"the data is inside {target}, which --force would replace: choose another with --out")
-        foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
         if foreign is not None:
             raise InputError(
                 f"--force replaces only files that fastcls run wrote, but {target} contains {printable(foreign)}: choose "
@@ -223,11 +237,12 @@ class OutputFolder:
         assert self._temporary is not None, "publish() belongs inside the with block"
         old = self._temporary.with_suffix(".old")
         with _signals_deferred():
-            if not self._force and os.path.lexists(self._place):
+            if not self._force and os.path.lexists(self._place) and not _is_empty(self._place):
                 ending = secrets.token_hex(4)
                 self.target, self._place = (path.with_name(f"{path.name}-{ending}") for path in (self.target, self._place))
             try:
                 if self._place.is_dir():
+                    shutil.copymode(self._place, self._temporary)
                     os.rename(self._place, old)
                 os.rename(self._temporary, self._place)
             except BaseException:

@@ -93,13 +93,16 @@ def test_a_second_run_skips_what_is_there_and_adds_what_is_new(files, monkeypatc
     assert done.exit_code == 0, done.stderr
     assert "torchgeo-bench: skipped good, fair, done in an earlier run" in done.stderr
     assert "all.csv: 1 row added, 2 were there" in done.stderr
+    assert f"note: out had the results of another comparison, which are replaced: {first['command']}\n" in done.stderr
     results = results_in("out")
     assert results["skipped"] == [["good", "torchgeo-bench"], ["fair", "torchgeo-bench"]]
     assert results["table"][:2] == first["table"]
     with open("all.csv", newline="") as file:
         assert [row["representation"] for row in csv.DictReader(file)] == ["good", "fair", "bad"]
     monkeypatch.setattr(_compare.Plan, "evaluate", None)  # nothing is left to evaluate
-    assert cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out", "--json").exit_code == 0
+    again = cli("compare", *files, "--labels", "species.npy", *QUICK, "--out", "out", "--csv", "all.csv")
+    assert again.exit_code == 0
+    assert "another comparison" not in again.stderr
 
 
 def test_the_plan_of_a_command_finds_its_parts_again(files):

@@ -33,14 +33,49 @@ def no_work(*_, **__):
     raise AssertionError("work began before the refusal")
 
 
-@pytest.mark.parametrize("inside", [[], ["notes.txt"], ["results.json"]])
-def test_existing_folder_is_refused_before_any_work(inside, monkeypatch):
+@pytest.mark.parametrize("name", ["notes.txt", "results.json"])
+def test_a_folder_with_other_files_is_refused_before_any_work(name, monkeypatch):
+    """At once, not after --force was added."""
     Path("out").mkdir()
-    for name in inside:
-        Path("out", name).write_text('{"schema": 1}')
+    Path("out", name).write_text('{"schema": 1}')
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out"), "out exists", "--force")
-    assert listing("out") == inside
+    said = f"the folder out exists and contains {name}, which fastcls run did not write: choose another with --out\n"
+    assert refused(cli("run", "digits", "--out", "out"), said)
+    assert listing("out") == [name]
+
+
+def test_an_earlier_result_is_refused_before_any_work(monkeypatch):
+    earlier_result("out")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    said = (
+        "the folder out exists (the results of: fastcls run digits): choose another with --out, or replace it with --force"
+    )
+    assert refused(cli("run", "digits", "--out", "out"), said)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_an_empty_folder_is_used_and_keeps_its_permissions():
+    Path("out").mkdir(mode=0o750)
+    done = cli("run", "digits", *QUICK, "--out", "out")
+    assert done.exit_code == 0, done.stderr
+    assert "results.json" in listing("out")
+    assert Path("out").stat().st_mode & 0o777 == 0o750
+    assert [path.name for path in Path(".").iterdir()] == ["out"]
+    Path("other").mkdir()
+    before = _folder.OutputFolder(Path("other"), force=False)
+    with before as temporary:
+        Path(temporary, "results.json").touch()
+        Path("other", "mine.txt").touch()  # meanwhile
+        before.publish()
+    assert listing("other") == ["mine.txt"]
+    assert listing(before.target) == ["results.json"]
+
+
+def test_a_mounted_folder_is_refused_before_any_work(monkeypatch):
+    Path("out").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "out")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out"), "out is where a file system is mounted: give a folder inside it")
 
 
 def test_force_replaces_an_earlier_result():

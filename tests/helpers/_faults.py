@@ -469,6 +469,8 @@ FAULTS = [
     ("protocols/_label_probe.py", "@shared_directions()\n", "", "protocols/test_multilabel_protocols.py"),
     ("optim/_lbfgs.py", '"line_search" if self._is_stuck(found) else ', "", "linear/test_no_progress.py"),
     ("linear/_advice.py", "and _stayed_at_zero(problem, result, at_zero)", "and False", "linear/test_no_progress.py"),
+    ("cli/_folder.py", "        if _is_empty(self._place):\n            return\n", "", "cli/test_cli_folder.py"),
+    ("cli/_folder.py", "shutil.copymode(self._place, self._temporary)", "pass", "cli/test_cli_folder.py"),
     # files: which are read, and what is refused
     ("datasets/_row_names.py", "return name not in wanted", "pass", "datasets/test_row_names.py"),
     ("datasets/_row_names.py", ">= _COUNTS", ">= 2", "datasets/test_row_names.py"),
