@@ -3,12 +3,14 @@
 ::
 
     _app            the commands and their options                 __main__    python -m fastcls.cli
+    _lecture_commands  those of demo and race
     _commands       what all commands share: errors in one line, plain help, numbers
       _run          fastcls run, one plain function per step       _predict, _gradcheck, _demo     the other commands
       _preset       run --preset, --probe: published protocols     _protocol_answers   their predictions and models
       _compare      fastcls compare (_compare_options: its options; _compare_inputs: representations and labels;
                     _estimate_compare: how long it takes; _compare_table: what it prints)
       _student_files  fastcls check: learners' code for the course's assignment
+      _race         fastcls race (_race_data: its rows; _race_lanes: ways to do the work)
         _checks     checks of the options                          _data       reads and checks the user's data
         _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
         _folder     the results folder, complete or absent         _progress   progress and notes on stderr

@@ -11,15 +11,18 @@ import typer
 from fastcls._validation.messages import printable
 
 from ._commands import (
+    AsJson,
+    Labels,
     OneLineGroup,
     PlainCommand,
+    Seed,
     exit_unreadable,
     one_line_errors,
     path_of,
-    port_number,
     refuse_archives,
     whole_number,
 )
+from ._lecture_commands import demos, races
 from ._streams import say
 
 app = typer.Typer(
@@ -56,15 +59,6 @@ Data = Annotated[
         help="digits (scikit-learn's images), or a path: {layouts}.",
     ),
 ]
-Labels = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE|NAME",
-        help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt), or the name of the array or "
-        "column of DATA that has them.",
-    ),
-]
-Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]
 Ks = Annotated[
     str | None, typer.Option(metavar="1,3,5-9", help="Values of k to try (default: 1 to 20, 25, 30, 50 and 100).")
 ]
@@ -91,7 +85,6 @@ Csv = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Add one line for each result to this CSV file, unless the same line is there."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
 @app.command(cls=PlainCommand)
@@ -416,47 +409,8 @@ def check(
         raise typer.Exit(1)
 
 
-demos = typer.Typer(cls=OneLineGroup, rich_markup_mode=None)
 app.add_typer(demos, name="demo")
-State = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="State to start from, as the page's 'Copy as command' gives it.")
-]
-Port = Annotated[int, typer.Option(metavar="N", parser=port_number, help="Port on 127.0.0.1; 0 takes any free port.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
-Export = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the demo to this HTML file, which needs no server.")
-]
-Replace = Annotated[bool, typer.Option("--force", help="Let --export replace an existing file.")]
-
-
-@demos.callback(invoke_without_command=True)
-def demo(context: typer.Context) -> None:
-    """Open an interactive demo of the lecture in the browser."""
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-        raise typer.Exit
-
-
-@demos.command("knn", cls=PlainCommand)
-@one_line_errors
-def demo_knn(
-    state: State = None, port: Port = 5006, no_browser: NoBrowser = False, export: Export = None, force: Replace = False
-) -> None:
-    """k nearest neighbours: drag points, and the regions follow."""
-    from ._demo import show
-
-    show("knn", state, port, not no_browser, export, force)
-
-
-@demos.command("linear", cls=PlainCommand)
-@one_line_errors
-def demo_linear(
-    state: State = None, port: Port = 5006, no_browser: NoBrowser = False, export: Export = None, force: Replace = False
-) -> None:
-    """Linear classifiers: scores, losses, gradient, training steps."""
-    from ._demo import show
-
-    show("linear", state, port, not no_browser, export, force)
+app.add_typer(races, name="race")
 
 
 @app.command(cls=PlainCommand)

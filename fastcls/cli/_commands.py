@@ -1,4 +1,4 @@
-"""What all commands share: errors in one line, plain help, and the parsing of numbers and paths."""
+"""What all commands share: errors in one line, plain help, the parsing of numbers and paths, and some options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -169,3 +169,16 @@ def port_number(text: str | int) -> int:
     if not 0 <= (port := whole_number(text)) <= 65535:
         raise NotAWholeNumber(f"{quoted(text, 40)}: wanted 0 to 65535")
     return port
+
+
+#: options of several commands
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt), or the name of the array or "
+        "column of DATA that has them.",
+    ),
+]
+Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]

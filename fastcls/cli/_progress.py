@@ -36,26 +36,28 @@ class Progress:
     ----------
     notes : list of str
         What `note` has printed, for the results.
+    console : rich.console.Console or None
+        None if the stream is no terminal.
     """
 
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream or sys.stderr or StringIO()  # a program without a console has no stderr
         self.notes: list[str] = []
-        self._console: Any = None
+        self.console: Any = None
         if self.stream.isatty():
             from rich.console import Console
 
             console = Console(file=self.stream, highlight=False)
             if console.is_terminal and not console.is_dumb_terminal:
-                self._console = console
+                self.console = console
 
     def line(self, text: str) -> None:
         """Print one line, without interpreting markup or control characters in it."""
-        if self._console is None:
+        if self.console is None:
             say(printable(text), self.stream)
         else:
             with suppress(OSError):  # the terminal was closed; the work continues
-                self._console.print(markup(text), soft_wrap=True)
+                self.console.print(markup(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Print one line that also belongs to the results, because it affects how to read them; each line once."""
@@ -70,7 +72,7 @@ class Progress:
         started = time.perf_counter()
         state: dict[str, Any] = {"share": None, "shown": False}
         over = threading.Event()
-        bar = None if self._console is None else _bar(self._console, title)
+        bar = None if self.console is None else _bar(self.console, title)
 
         def report(done: int, total: int) -> None:
             state["share"] = done / total if total else None
