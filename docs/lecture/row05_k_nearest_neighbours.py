@@ -19,6 +19,7 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.ndimage import zoom
 
 from fastcls import KNeighborsClassifier, display, reference
 from fastcls.datasets import load_cifar10, load_digits
@@ -27,7 +28,15 @@ from fastcls.datasets import load_cifar10, load_digits
 # Test images beside their neighbours
 # -----------------------------------
 # CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
-# classes. Without ``FASTCLS_CIFAR10`` we use digits.
+# classes. Without ``FASTCLS_CIFAR10`` we use scikit-learn's digits, enlarged to 28 x
+# 28 pixels.
+
+
+def enlarged(digits):
+    """Digits (n, 64) at the size of MNIST's, smooth: (n, 784) bytes."""
+    images = zoom(15.9 * digits.reshape(-1, 8, 8), (1, 3.5, 3.5), order=1)
+    return images.clip(0, 255).astype(np.uint8).reshape(len(digits), 784)
+
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
@@ -37,10 +46,12 @@ if folder:
         3072,
     )  # row 5
     assert np.bincount(data.y).tolist() == [5000] * 10  # row 5
+images = data.X[:1700] if folder else enlarged(data.X[:1700])
+shape = data.image_shape if folder else (28, 28, 1)
 X, y, X_test, y_test = (
-    data.X[:1400],
+    images[:1400],
     data.y[:1400],
-    data.X[1400:1700],
+    images[1400:],
     data.y[1400:1700],
 )
 print(
@@ -57,7 +68,7 @@ neighbours = display.NeighborsDisplay.from_estimator(
     y_test[:4],
     X_train=X,
     y_train=y,
-    image_shape=data.image_shape,
+    image_shape=shape,
     class_names=data.class_names,
 ).plot()
 

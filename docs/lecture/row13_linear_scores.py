@@ -18,6 +18,7 @@ neighbours.
 import os
 
 import numpy as np
+from scipy.ndimage import zoom
 
 from fastcls import LinearProblem, SoftmaxClassifier, display, reference
 from fastcls.datasets import load_cifar10, load_digits
@@ -86,11 +87,19 @@ np.testing.assert_allclose(W[2] @ x, 61.95)  # row 13
 # First reading: a formula
 # ------------------------
 # Now a :math:`W` that was learned. Without ``FASTCLS_CIFAR10`` the images are
-# handwritten digits of 8 x 8 pixels.
+# scikit-learn's handwritten digits, enlarged to 28 x 28 pixels.
+
+
+def enlarged(digits):
+    """Digits (n, 64) at the size of MNIST's, smooth: (n, 784) bytes."""
+    images = zoom(15.9 * digits.reshape(-1, 8, 8), (1, 3.5, 3.5), order=1)
+    return images.clip(0, 255).astype(np.uint8).reshape(len(digits), 784)
+
 
 folder = os.environ.get("FASTCLS_CIFAR10")
 data = load_cifar10(folder) if folder else load_digits()
-X, y = data.X[:5000], data.y[:5000]
+X, y = data.X[:5000] if folder else enlarged(data.X), data.y[:5000]
+shape = data.image_shape if folder else (28, 28, 1)
 model = SoftmaxClassifier(random_state=0).fit(X, y)
 print("CIFAR-10" if folder else "digits", X.shape, "->", model.coef_.shape)
 
@@ -122,7 +131,7 @@ np.testing.assert_allclose(
 # grey images, red raises the score and blue lowers it.
 
 templates = display.TemplatesDisplay.from_estimator(
-    model, image_shape=data.image_shape, class_names=data.class_names
+    model, image_shape=shape, class_names=data.class_names
 ).plot()
 
 # %%

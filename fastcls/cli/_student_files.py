@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,6 +18,7 @@ from ._text import markup, one_line
 
 SCHEMA = 1
 _WIDTH = 80
+_FILE_WIDTH = 14  # least width of the column of files
 
 
 def check_files(files: list[str], *, year: int | None, timeout: int, memory: int, as_json: bool) -> bool:
@@ -73,13 +75,14 @@ def _print(reports: dict[str, dict[str, CourseReport]], broken: dict[str, str], 
     console.width = max(console.width, _WIDTH)
     columns = [name for name in SIGNATURES if any(name in of_file for of_file in reports.values())]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("file", overflow="fold")
+    short = _short_names([*reports, *broken])
+    table.add_column("file", overflow="fold", min_width=min(_FILE_WIDTH, max(map(len, short.values()))))
     for name in columns:
         table.add_column(_heading(name), overflow="fold")
     for file, of_file in reports.items():
-        table.add_row(markup(file, stream), *(_cell(of_file.get(name)) for name in columns))
+        table.add_row(markup(short[file], stream), *(_cell(of_file.get(name)) for name in columns))
     for file in broken:
-        table.add_row(markup(file, stream), *("?" for _ in columns))
+        table.add_row(markup(short[file], stream), *("?" for _ in columns))
     console.print(table)
     for file, of_file in reports.items():
         wrong = [one for one in of_file.values() if one.mistakes or one.notes]
@@ -95,8 +98,17 @@ def _print(reports: dict[str, dict[str, CourseReport]], broken: dict[str, str], 
 
 
 def _heading(name: str) -> str:
-    """The name of a function in short lines."""
-    return name.replace("compute_distances_", "distances ").replace("_loss_", " ").replace("_", " ").replace(" ", "\n", 1)
+    """The name of a function in lines of at most nine letters."""
+    for long, short in (("compute_distances_", "dists_"), ("_loss_", "_"), ("vectorized", "vector.")):
+        name = name.replace(long, short)
+    return name.replace("_", "\n")
+
+
+def _short_names(files: list[str]) -> dict[str, str]:
+    """File -> its name without the folder that all files share; the lines below the table have the whole name."""
+    folders = {Path(file).parent for file in files}
+    common = os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
+    return {file: os.path.relpath(file, common) if common else file for file in files}
 
 
 def _cell(report: CourseReport | None) -> str:
