@@ -163,6 +163,10 @@ else:
     y = np.repeat([0, 1], [len(patches[0]), len(patches[2])])
     X_test = np.array(patches[1][::5] + patches[3][::5])
     y_test = np.repeat([0, 1], [len(patches[1][::5]), len(patches[3][::5])])
+    richest = np.argsort(
+        -X_test.std(axis=1)
+    )  # the first image is shown: not the sky
+    X_test, y_test = X_test[richest], y_test[richest]
 large = display.ChallengesDisplay.from_estimators(
     fitted(X, y), X_test, y_test, image_shape=(32, 32, 3), random_state=0
 ).plot()
