@@ -10,6 +10,7 @@ other three (bench/TESTS.md). The exit status is the number of faults that were 
 """
 
 import argparse
+import importlib.util
 import os
 import re
 import shutil
@@ -21,8 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from _faults import FAULTS
-
-import fastcls
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILED = (".pyx", ".pxd", ".h")
@@ -58,7 +57,7 @@ def copied(folder):
     """The project in a folder, with the compiled modules of the fastcls under test: built in place, or installed."""
     ignored = shutil.ignore_patterns(".git", "build", "*.egg-info", "__pycache__", "results")
     shutil.copytree(ROOT, folder, ignore=ignored)
-    package = Path(fastcls.__file__).parent
+    package = Path(importlib.util.find_spec("fastcls").origin).parent  # not imported: `_mutation.py` forks
     for built in package.rglob("*.so"):
         shutil.copy2(built, folder / "fastcls" / built.relative_to(package))
     return folder

@@ -1,0 +1,74 @@
+"""Where mutants are made, and what is known of those that no test can kill. `_mutation.py` reads both lists."""
+
+#: area -> files below fastcls/, and the test files that must kill their mutants
+TARGETS = {
+    "bound": (
+        "_search/bounds.py metrics.py _search/filter/codes.py _search/filter/levels_l1.py _search/filter/levels_l2.py "
+        "_search/filter/encode_loops.pyx _search/filter/lists.pxd _simd/filter/scalar.h _simd/filter/keep.h "
+        "_simd/filter/avx2.h _simd/filter/avx512vnni.h _simd/filter/ssse3.h",
+        "search/test_bounds.py search/test_filter_bounds.py search/test_filter.py search/test_filter_hostile.py "
+        "search/test_filter_ranges.py search/test_search.py search/test_metrics_registry.py search/test_radius.py "
+        "search/test_degenerate_rows.py kernels/test_isas.py",
+    ),
+    "order": (
+        "_search/brute.py _search/plan.py _search/radius.py _search/rows.py _search/tree.py _search/filter/search.py "
+        "_search/filter/filter.py _loops/topk.pxd _loops/panels.pxd _loops/pairwise.pxd _loops/low_dimensional.pxd "
+        "_loops/matrix.pxd _kernels.pyx _search/tree_loops.pyx _search/filter/filter_loops.pyx",
+        "search/test_search.py search/test_radius.py search/test_tree.py search/test_growth.py "
+        "search/test_low_dimensional.py search/test_filter.py search/test_filter_ranges.py search/test_changed_rows.py "
+        "search/test_search_report.py search/test_interrupt.py search/test_filter_hostile.py neighbors/test_neighbors.py "
+        "neighbors/test_duplicates.py neighbors/test_matrix.py",
+    ),
+    "vote": (
+        "_scoring/votes.py _scoring/label_votes.py neighbors/_votes.py neighbors/_class_mean.py "
+        "model_selection/_fold_votes.py _loops/votes.pxd",
+        "neighbors/test_votes.py neighbors/test_votes_from_distances.py neighbors/test_multilabel.py "
+        "neighbors/test_class_mean.py neighbors/test_row_weights.py neighbors/test_neighbors.py "
+        "model_selection/test_neighbors_cv.py",
+    ),
+    "merge": (
+        "_search/merge.py protocols/_shards.py dask/_merge.py",
+        "search/test_merge.py protocols/test_protocols.py search/test_growth.py",
+    ),
+    "gradient": (
+        "losses.py penalties.py _gradient/problem.py _gradient/space.py _gradient/scaling.py _gradient/prediction.py "
+        "_gradient/losses.pxd _gradient/loops.pyx _gradient/descent_loops.pyx _gradient/packed.pyx _gradient/pair_loops.pyx "
+        "_gradient/predict_loops.pyx _simd/linear/softmax.h _simd/linear/descent.h _simd/linear/scalar.h",
+        "linear/test_losses.py linear/test_linear_problem.py linear/test_many_classes.py linear/test_steps.py "
+        "linear/test_gradcheck.py linear/test_linear_hostile.py linear/test_linear.py linear/test_optim.py",
+    ),
+    "tail": (
+        "_simd/search/scalar.h _simd/search/avx2.h _simd/search/avx512vnni.h _simd/search/low_dimensional.h "
+        "_simd/search/pack.h _simd/search/tile.h _simd/search/byte_pairs.h _simd/search/float_pairs.h "
+        "_simd/search/eight.h _simd/linear/avx2.h _simd/linear/avx512vnni.h _simd/linear/tile.h _simd/linear/columns.h "
+        "_simd/linear/product.h",
+        "kernels/test_isas.py search/test_search.py search/test_low_dimensional.py linear/test_linear_problem.py "
+        "linear/test_many_classes.py kernels/test_linear_selftest.py kernels/test_selftest.py",
+    ),
+    "persistence": (
+        "persistence.py _storage/safetensors.py _storage/header.py _storage/saving.py _storage/external_rows.py "
+        "_storage/digest.py _storage/once.py _storage/atomic.py _search/filter/stored.py neighbors/_loaded.py "
+        "optim/_checkpoint.py",
+        "persistence/test_persistence.py persistence/test_files.py persistence/test_fitted_is_saved.py "
+        "persistence/test_mutated_models.py persistence/test_external_rows.py persistence/test_saved_filters.py "
+        "persistence/test_digest.py persistence/test_bfloat16_models.py persistence/test_paths.py "
+        "persistence/test_shared_pages.py neighbors/test_saved_searches.py "
+        "linear/test_checkpoint.py linear/test_checkpoint_refusals.py",
+    ),
+}
+
+#: File -> fast tests of it, for the sample that the test suite tries; and how many mutants of each.
+SAMPLE = {
+    "_search/merge.py": "search/test_merge.py",
+    "neighbors/_votes.py": "neighbors/test_votes_from_distances.py",
+    "_storage/digest.py": "persistence/test_digest.py",
+}
+SAMPLED = 2
+
+#: Functions whose faults cost time or memory, but never an answer: file -> names, which are left out.
+SPEED_ONLY: dict[str, set[str]] = {}
+
+#: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
+EXPLAINED: dict[str, str] = {
+    "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
+}
