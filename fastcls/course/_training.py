@@ -41,7 +41,13 @@ class CourseTraining:
     mean_image: np.ndarray | None = field(default=None, repr=False)
 
     def folded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same scores as a function of the raw rows: weights (n_classes, n_features) and bias (n_classes,)."""
+        """Return weights that give the same scores of the raw rows.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_classes, n_features)
+        bias : ndarray of shape (n_classes,)
+        """
         if self.mean_image is None:
             return self.W.T.copy(), np.zeros(self.W.shape[1])
         weights = self.W[:-1].T.copy()

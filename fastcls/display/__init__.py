@@ -7,9 +7,9 @@ its cell; elsewhere use ``display.figure_.savefig(path)``.
 
 One file for each display: ``_accuracy.py``, ``_calibration.py``, ``_challenges.py``, ``_confusion.py``,
 ``_cross_validation.py``, ``_curse.py``, ``_decision_region.py``, ``_folds.py``, ``_label_efficiency.py``,
-``_loss_history.py``, ``_loss_slice.py``,
-``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes
-the classes of a plane, ``_style.py`` has sizes, colours and names shared by all, ``_validation.py`` checks their input.
+``_loss_history.py``, ``_loss_slice.py``, ``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``, ``_scores.py``,
+``_templates.py``. ``_regions.py`` computes the classes of a plane, ``_style.py`` has colours and names shared by all,
+``_context.py`` the sizes on paper and on slides, ``_validation.py`` checks their input.
 """
 
 from fastcls.display._accuracy import AccuracyDisplay

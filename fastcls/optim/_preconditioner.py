@@ -134,7 +134,7 @@ def preconditioner_of(problem: LinearProblem) -> Preconditioner | None:
     return Preconditioner(basis, least / np.maximum(curvatures, least), problem.n_classes, float(0.5 / least))
 
 
-def sampled(problem: LinearProblem, at_most: int) -> tuple[np.ndarray, np.ndarray]:
+def sampled(problem: LinearProblem, at_most: int = N_ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers in X of evenly spaced rows, (n,), and their weights, float64 (n,), divided by the largest."""
     numbers, n = problem.row_numbers(None)
     chosen = evenly_spaced(n, at_most)
@@ -150,7 +150,7 @@ def _directions_of(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | No
     shared = _shared.get()
     if shared is None or type(problem) is not LinearProblem:  # rows in shards have no memory of their own
         return _largest_directions(problem)
-    numbers, weights = sampled(problem, N_ROWS)
+    numbers, weights = sampled(problem)
     arrays = (numbers, weights, np.asarray(problem.center), np.asarray(problem.scale))
     X = problem.X
     place = (X.__array_interface__["data"][0], X.shape, X.strides, X.dtype.str, problem.arithmetic, problem.shape[1])
@@ -169,7 +169,7 @@ def _largest_directions(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]
     rest of L-BFGS.
     """
     n_columns = problem.shape[1]
-    numbers, weights = sampled(problem, N_ROWS)
+    numbers, weights = sampled(problem)
     roots, step = np.sqrt(weights).astype(problem.arithmetic), max(1, _VALUES_AT_ONCE // n_columns)
 
     def products(Q: np.ndarray, over: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:

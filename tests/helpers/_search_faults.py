@@ -1,0 +1,201 @@
+"""Faults that the tests must catch, in the search and its kernels; `_faults.py` has the others, and says what each is."""
+
+FAULTS = [
+    # search: the planner, merging, chunks
+    ("_search/merge.py", "more + start, k)", "more, k)", "protocols/test_protocols.py"),
+    (
+        "_search/merge.py",
+        "concatenate([S, more_S], axis=1)",
+        "concatenate([more_S, S], axis=1)",
+        "protocols/test_protocols.py",
+    ),
+    (
+        "_search/plan.py",
+        "slice(start + first, start + first + len(Q))",
+        "slice(first, first + len(Q))",
+        "search/test_growth.py",
+    ),
+    ("_search/rows.py", "made.chunks[:first]", "made.chunks[: first + 1]", "search/test_growth.py"),
+    (
+        "_search/rows.py",
+        "norms = {name: of_chunks[:first]",
+        "norms = {name: of_chunks[: first + 1]",
+        "search/test_growth.py",
+    ),
+    (
+        "_search/rows.py",
+        "made is None or len(made.chunks) == len(self.chunks)",
+        "True",
+        "persistence/test_saved_filters.py",
+    ),
+    ("_search/tree.py", "groups[1][start : start + len(X)]", "groups[1][: len(X)]", "search/test_tree.py"),
+    # search: by radius
+    (
+        "metrics.py",
+        "view(np.float64))[0]) <= radius",
+        "view(np.float64))[0] ** 2) <= radius**2",
+        "search/test_radius.py",
+    ),
+    ("_search/radius.py", "within[:, -1] & (not complete)", "within[:, -1] & False", "search/test_radius.py"),
+    ("_search/radius.py", "chunk[numbers[first:end] - start]", "chunk[numbers[first:end]]", "search/test_radius.py"),
+    ("_search/filter/search.py", "(S, indices, self.below)", "(S, indices)", "search/test_radius.py"),
+    (
+        "_loops/topk.pxd",
+        "for i in range(n // 2 - 1, -1, -1):",
+        "for i in range(n // 4 - 1, -1, -1):",
+        "search/test_radius.py",
+    ),
+    ("_search/radius.py", "indices != numbers[:, None]", "S > 0", "search/test_radius.py"),
+    ("_search/radius.py", "indices < numbers[:, None]", "indices <= numbers[:, None]", "neighbors/test_duplicates.py"),
+    # search: bounds of packed singles and bytes
+    ("_search/bounds.py", "rows.squares + 2 * of_rows", "rows.squares + of_rows", "search/test_search.py"),
+    ("_search/bounds.py", "-s * rows.signed - gamma * of_rows - absolute", "-s * rows.signed", "search/test_bounds.py"),
+    ("_search/bounds.py", "(1.0 - gamma) * r2", "r2", "search/test_bounds.py kernels/test_isas.py"),
+    ("_search/bounds.py", "(slack - 1.0) * q", "-1.0 * q", "search/test_bounds.py kernels/test_isas.py"),
+    # search: compiled loops
+    ("_loops/topk.pxd", "S_a == S_b and index_a < index_b", "S_a == S_b and index_a > index_b", "search/test_search.py"),
+    (
+        "_search/tree_loops.pyx",
+        "min(max(scratch.query[axis], low[axis]), low[d + axis])",
+        "scratch.query[axis] * 0.5 + low[axis] * 0.5",
+        "search/test_tree.py",
+    ),
+    (
+        "_search/tree_loops.pyx",
+        "heaps.row_start + tree.lowest[node], S[0]",
+        "heaps.row_start + tree.lowest[node] + 1, S[0]",
+        "search/test_tree.py",
+    ),
+    (
+        "_loops/panels.pxd",
+        "alphas[query] * S[0] + search.betas[query], s",
+        "alphas[query] * S[0] * 0.999, s",
+        "search/test_search.py search/test_bounds.py",
+    ),
+    (
+        "_loops/pairwise.pxd",
+        "query_groups[first + i] ==",
+        "query_groups[first] ==",
+        "search/test_search.py search/test_growth.py",
+    ),
+    # filter
+    (
+        "_search/filter/lists.pxd",
+        "level.per_unit * (1.0 + 2.0 ** -20)",
+        "level.per_unit * 0.995",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/lists.pxd",
+        "S = S * filter.margin + 1e-300",
+        "S = S * 0.99",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/lists.pxd",
+        "n += heaps.query_groups[query] != heaps.row_groups[found.rows[i]]",
+        "n += 1",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "- t * t) * 0.5) - 2",
+        "- t * t) * 0.5) + 40",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/lists.pxd",
+        "child + 1 < n and bounds[child + 1] < bounds[child]",
+        "child + 1 < n and False",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "while first < found.n and found.rows[first] < block_end:",
+        "while first < found.n and found.rows[first] < block_end - 1:",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "if not bounds[i] > threshold:",
+        "if bounds[i] < 0.9 * threshold:",
+        "search/test_filter_ranges.py search/test_filter_hostile.py",
+    ),
+    (
+        "_search/filter/search.py",
+        '_kept.__dict__.pop("scratch", None)',
+        '_kept.__dict__.get("scratch")',
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/encode_loops.pyx",
+        "up(<double> fine_error / 4.0)",
+        "up(<double> fine_error / 16.0)",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/encode_loops.pyx",
+        "v = max(fabs(low - c), fabs(high - c))",
+        "v = 0.0",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "for own in range(n_groups * per_group if begins else 0):",
+        "for own in range(n_groups * per_group):",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "for own in range(n_queries if ends else 0):",
+        "for own in range(n_queries if begins and ends else 0):",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/search.py",
+        "min(end * self._panel_rows, len(X))",
+        "end * self._panel_rows",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/levels.py",
+        "first // panel_rows if number == 0 else first",
+        "first // panel_rows",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/search.py",
+        "(self.rows.n_features + 64) * _SLACK",
+        "-1e-3",
+        "search/test_filter_hostile.py search/test_filter_bounds.py",
+    ),
+    (
+        "_search/filter/levels_l1.py",
+        "masks = masks ^ np.uint8(0x80)",
+        "masks = masks ^ np.uint8(0x40)",
+        "search/test_filter_hostile.py",
+    ),
+    (
+        "_search/filter/levels_l2.py",
+        "np.sqrt(candidate) * (1.0 + 4.0 * EPS)",
+        "np.sqrt(candidate) * 0.9",
+        "search/test_filter.py",
+    ),
+    # C kernels
+    ("_simd/table.h", "taken.costs = isa->costs;", "taken.costs = fastcls_isas[0].costs;", "kernels/test_simd.py"),
+    ("_simd/search/scalar.h", "return S < 0.0 ? 0.0 :", "return", "kernels/test_isas.py"),
+    (
+        "_simd/search/avx2.h",
+        "_mm256_srai_epi16(_mm256_unpackhi_epi8(zero, y), 8)",
+        "_mm256_srli_epi16(_mm256_unpackhi_epi8(zero, y), 8)",
+        "kernels/test_isas.py",
+    ),
+    (
+        "_simd/search/low_dimensional.h",
+        "p < 8 - k ? 0 : p + k - 8",
+        "p + k - 8 < 0 ? 0 : 7",
+        "search/test_low_dimensional.py",
+    ),
+    ("_simd/linear/descent.h", "t[f] = moved - w[f];", "t[f] = 0;", "linear/test_optim.py"),
+    ("_simd/linear/descent.h", "w[f] = moved + momentum * (moved - t[f]);", "w[f] = moved;", "linear/test_optim.py"),
+]
