@@ -413,4 +413,4 @@ def test_conversion_of_wide_integers_is_noted_by_run_and_predict():
         ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"],
     ):
         result = cli(*words)
-        assert result.stderr.count("note: X: int64 converted to float64; no value changes\n") == 1, result.stderr
+        assert result.stderr.count("X: int64 converted to float64; no value changes\n") == 1, result.stderr

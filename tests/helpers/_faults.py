@@ -1,7 +1,7 @@
 """Faults that the tests must catch: `_seeded_faults.py` puts them into a copy, one at a time.
 
-Each is (file below fastcls/, text that the file has exactly once, text in its place, test files that must catch it). Those of
-the search and of the kernels are in `_search_faults.py`.
+Each is (file below fastcls/, text that the file has exactly once, text in its place, test files that must catch it).
+Those of the search and of the kernels are in `_search_faults.py`.
 """
 
 from _search_faults import FAULTS as SEARCH_FAULTS
