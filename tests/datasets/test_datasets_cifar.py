@@ -428,7 +428,9 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
     for content in (b"hello", b"", gzip.compress(b"hello")):
         path.write_bytes(content)
         check_refused(lambda: datasets.load(path), "damaged or truncated")
-    check_refused(lambda: datasets.load(archive(path, {"a.doc": b""})), "is an archive: unpack it, with python -m tarfile -e ")
+    check_refused(
+        lambda: datasets.load(archive(path, {"a.doc": b""})), "is an archive: unpack it, with python -m tarfile -e "
+    )
     check_refused(lambda: datasets.load_cifar10(path), "none of the files")
 
 
