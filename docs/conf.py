@@ -39,7 +39,7 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 # the pages of docs/*.md
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 
 # the pages of the lecture: they run while the site is built
