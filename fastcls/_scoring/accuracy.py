@@ -43,7 +43,7 @@ def answers_of_votes(
     step = max(1, _VOTED_AT_ONCE // max(n_classes, S.shape[1]))
     for first in range(0, len(truth), step):
         some = slice(first, first + step)
-        shares = weights_of(METRICS[metric].to_distance(S[some].copy()), weights, temperature or 1.0, metric)
+        shares = weights_of(METRICS[metric].to_distance(S[some].copy()), weights, temperature or 1.0, metric, int(ks[0]))
         labels = codes[indices[some]]
         places = _first_places(labels, n_classes) if tie_break == "nearest" else np.arange(n_classes)[None]
         for at in range(len(ks)):

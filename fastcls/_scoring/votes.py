@@ -22,7 +22,9 @@ _NO_CODES, _NO_WEIGHTS = np.empty(0, dtype=np.int64), np.empty((0, 0))
 Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
 
 
-def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric: str) -> np.ndarray:
+def weights_of(
+    distances: np.ndarray, rule: Weights, temperature: float, metric: str, smallest_k: int | None = None
+) -> np.ndarray:
     """The weight of every neighbour's vote, float64 of the distances' shape.
 
     Parameters
@@ -31,9 +33,16 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
     rule : {"uniform", "distance", "softmax"} or callable
     temperature : float
     metric : str
+    smallest_k : int, optional
+        The smallest number of neighbours that vote; by default all of them do.
+
+    Raises
+    ------
+    InputError
+        If a callable returns anything but finite weights of at least 0, or only 0 for the neighbours that vote on a query.
     """
     if callable(rule):
-        return _check_weights(rule(distances), distances.shape)
+        return _check_weights(rule(distances), distances.shape, smallest_k)
     if rule == "uniform":
         return np.ones_like(distances)
     if rule == "distance":
@@ -98,8 +107,8 @@ def vote(
     return winners, tied.view(bool), totals
 
 
-def _check_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Vote weights from a user's function: one finite weight of at least 0 per distance."""
+def _check_weights(weights: Any, shape: tuple[int, ...], smallest_k: int | None) -> np.ndarray:
+    """Vote weights from a user's function: one finite weight of at least 0 per distance, and not only 0 for a query."""
     refuse_masked(weights, "the result of weights")
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:
@@ -107,6 +116,13 @@ def _check_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
     if not (np.isfinite(weights) & (weights >= 0)).all():
         bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
         raise InputError(f"weights returned {bad:g}; wanted a finite weight of at least 0 for every distance, 0 included")
+    without = ~weights[:, :smallest_k].any(axis=1)
+    if without.any():
+        nearest = "all neighbours" if smallest_k is None else f"the nearest {counted(smallest_k, 'neighbour')}"
+        raise InputError(
+            f"weights returned 0 for {nearest} of {counted(int(without.sum()), 'query', 'queries')}; wanted a weight above "
+            "0 for at least one neighbour of each query, so that there is a vote"
+        )
     return weights
 
 

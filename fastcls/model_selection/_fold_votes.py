@@ -210,7 +210,7 @@ class FoldVotes:
         for number, rule in enumerate(self.rules):
             shares = None
             if callable(rule) or rule != "uniform":
-                shares = weights_of(distances, rule, self.temperature, self._metric)
+                shares = weights_of(distances, rule, self.temperature, self._metric, int(self.ks[0]))
             if of_rows is not None:
                 shares = of_rows if shares is None else shares * of_rows
             right = hits(

@@ -151,7 +151,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
         "minkowski" is l2, or l1 with ``p=1``. "manhattan" and "cityblock" mean l1, "euclidean" means l2.
     weights : {"uniform", "distance", "softmax"} or callable, default="uniform"
         The weight of a neighbour's vote: 1; 1/d (if any d is 0, only those vote); exp((s - s_max) / temperature) with
-        s = 1 - d for cosine and -d otherwise; or a function from distances (n_queries, k) to weights of that shape.
+        s = 1 - d for cosine and -d otherwise; or a function from distances (n_queries, k) to weights of that shape, not all
+        of them 0 for any query.
     temperature : float, default=0.07
         For weights="softmax".
     tie_break : {"smallest", "nearest"}, default="smallest"
@@ -403,8 +404,9 @@ class KNeighborsClassifier(Classifier, Neighbors):
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
         With several labels per row, each label's share of the vote: one array (n_queries, n_labels). (scikit-learn returns a
-        list with an array (n_queries, 2) for each label; the second column of each is the share.) If every weight is 0 (a
-        callable may return that), each class has the same share, and each label one half.
+        list with an array (n_queries, 2) for each label; the second column of each is the share.) If every
+        weight is so small that its product with the rows' weights is rounded to 0, each class has the same share, and each
+        label one half.
 
         Parameters
         ----------

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 from _pairwise import pairwise
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier as Theirs
 
 import fastcls
-from fastcls import KNeighborsClassifier, reference
+from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, evaluate_k, reference
 from fastcls._scoring.votes import vote, weights_of
 from fastcls._validation.errors import InputError
 
@@ -124,9 +126,6 @@ def test_if_a_distance_is_zero_only_exact_matches_vote():
 
 
 def test_agrees_with_scikit_learn_away_from_ties():
-    from sklearn.datasets import load_digits
-    from sklearn.neighbors import KNeighborsClassifier as Theirs
-
     X, y = load_digits(return_X_y=True)
     ours = KNeighborsClassifier(5, weights="distance").fit(X[:1000], y[:1000])
     theirs = Theirs(5, weights="distance", algorithm="brute").fit(X[:1000], y[:1000])
@@ -137,8 +136,39 @@ def test_agrees_with_scikit_learn_away_from_ties():
     np.testing.assert_allclose(ours.predict_proba(Q), theirs.predict_proba(Q), rtol=1e-6)  # theirs come from a GEMM
 
 
-def test_where_every_weight_is_zero_each_class_has_the_same_share():
-    model = KNeighborsClassifier(3, weights=np.zeros_like).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"])
+def near(distances):
+    """1 for neighbours within a distance of 1, 0 for others."""
+    return (distances <= 1.0).astype(float)
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba", "predict_ties"])
+@pytest.mark.parametrize("y", [["a", "b", "c", "a"], [[0, 1], [1, 1], [0, 0], [1, 0]]], ids=["classes", "labels"])
+def test_a_query_whose_neighbours_all_have_weight_zero_is_refused_as_in_scikit_learn(ask, y):
+    X = [[0.0], [1.0], [2.0], [3.0]]
+    model = KNeighborsClassifier(3, weights=near).fit(X, y)
+    getattr(model, ask)([[0.2], [4.0]])  # one neighbour within the distance is enough
+    with pytest.raises(InputError, match="weights returned 0 for all neighbours of 2 queries; wanted a weight above 0"):
+        getattr(model, ask)([[0.2], [4.1], [9.0]])
+    if ask != "predict_ties":
+        with pytest.raises(ValueError, match="zero weights"):
+            getattr(Theirs(3, weights=near).fit(X, y), ask)([[0.2], [4.1], [9.0]])
+
+
+def test_votes_of_several_k_need_a_weight_above_zero_for_the_smallest():
+    X, y = np.arange(8.0)[:, None], np.arange(8) % 2
+    later = lambda d: np.tile([0.0, 1.0, 1.0], (len(d), 1))  # noqa: E731
+    for act in (
+        lambda ks: KNeighborsClassifierCV(ks, weights=later, cv=2, random_state=0).fit(X, y),
+        lambda ks: evaluate_k(X, y, X, y, ks, weights=later),
+    ):
+        act([2, 3])
+        with pytest.raises(InputError, match="weights returned 0 for the nearest 1 neighbour of"):
+            act([1, 3])
+
+
+def test_where_products_of_weights_are_rounded_to_zero_each_class_has_the_same_share():
+    X, y = [[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"]
+    model = KNeighborsClassifier(3, weights=lambda d: np.full_like(d, 1e-200)).fit(X, y, np.full(4, 1e-200))
     np.testing.assert_array_equal(model.predict_proba([[0.2], [2.8]]), np.full((2, 3), 1 / 3))
 
 
