@@ -43,7 +43,7 @@ from fastcls.datasets import (
 from ._data import load as load_data
 from ._data import refuse_same_file, require_data
 from ._progress import Progress
-from ._split import held_out, held_out_files, n_tested, n_tested_files
+from ._split import are_trained_on, held_out, held_out_files, n_tested, n_tested_files
 
 #: what `fastcls predict` reads
 _DATA = "an image, a folder of images, an .npy or .npz file, or other data that fastcls run reads"
@@ -155,6 +155,12 @@ def _unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Ro
     if test is None:
         if (n_used := n_tested(metadata.get("test_rows_of"), part.X)) is not None:
             progress.line(_every_test_row(part.source, len(part.X), n_used))
+        # k-NN says so itself, of each row that it has
+        if metadata.get("model") != "knn" and are_trained_on(metadata.get("trained_on"), part.X):
+            progress.note(
+                f"{part.source} has the training rows of the model: the accuracy on them measures memorisation, not "
+                "generalisation"
+            )
         return part
     progress.line(_only_the_test_set(part.source, len(part.X), len(test)))
     return replace(part, names=[part.names[row] for row in test], X=part.X[test], labels=[part.labels[row] for row in test])

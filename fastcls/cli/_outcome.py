@@ -51,7 +51,7 @@ class Outcome:
         Test rows for the figure of neighbours, and their nearest training rows.
     split : dict or None
         How the rows were divided, for ``fastcls predict``; None if the data has its own test set.
-    test_rows_of : dict or None
+    test_rows_of, trained_on : dict or None
         The test set that the test rows were chosen from; None if all its rows are used.
     row_names : sequence of str or int, or None
         File or number of each test row; None: numbers from 0.
@@ -80,6 +80,7 @@ class Outcome:
     neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
     split: dict[str, Any] | None = None
     test_rows_of: dict[str, Any] | None = None
+    trained_on: dict[str, Any] | None = None
     row_names: Sequence[str | int] | None = None
     source: Path | None = None
     folder: Path | None = None

@@ -417,6 +417,7 @@ def outcome_of(
         dataset,
         split=division.split,
         test_rows_of=division.test_rows_of,
+        trained_on=division.trained_on,
         row_names=names_of(dataset, division),
         source=source_of(dataset, options),
         lecture=options.lecture,

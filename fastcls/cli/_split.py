@@ -47,6 +47,9 @@ class Division:
     test_rows_of : dict or None
         The data's own test set if only some of its rows are used, so that `fastcls predict` knows it: ``n_used``, ``n_rows``
         and ``fingerprint`` or ``files``.
+    trained_on : dict or None
+        The data's own training rows, if it has a test set, so that `fastcls predict` knows them: ``n_rows`` and
+        ``fingerprint``.
     repeats : dict
         Result of `fastcls.cli._repeats.count_repeats`.
     checksums : dict
@@ -57,6 +60,7 @@ class Division:
     stratified: bool
     test_rows: np.ndarray
     test_rows_of: dict[str, Any] | None = None
+    trained_on: dict[str, Any] | None = None
     repeats: dict[str, int] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
 
@@ -87,8 +91,9 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
     parts_before = (whole.y, whole.y_test) if own else (dataset.y, dataset.y)
     assert parts.y_test is not None
     stratified = stratified and all(map(has_all_classes, (parts.y, parts.y_test), parts_before))
+    trained_on = {"n_rows": len(dataset.X), "fingerprint": fingerprint(dataset.X)} if own else None
     if own and parts is whole:
-        return dataset, Division(None, stratified, test)
+        return dataset, Division(None, stratified, test, trained_on=trained_on)
     train = parts.X[:, 0].astype(np.int64)
     divided = replace(
         dataset,
@@ -101,7 +106,8 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
     )
     if own:
         whole_test = {"n_used": len(test), "n_rows": len(X_test), "fingerprint": fingerprint(X_test)}
-        return divided, Division(None, stratified, test, whole_test if len(test) < len(X_test) else None)
+        tested = whole_test if len(test) < len(X_test) else None
+        return divided, Division(None, stratified, test, tested, trained_on)
     split = {
         "seed": seed,
         "test_size": TEST_SIZE,
@@ -160,6 +166,12 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     rows = _row_numbers(split, len(X))
     return None if rows is None else np.array(rows, dtype=np.int64)
+
+
+def are_trained_on(known: Any, X: np.ndarray) -> bool:
+    """Return whether ``X`` are the training rows of a model's own run, ``known`` from a model file."""
+    is_known = isinstance(known, dict) and known.get("n_rows") == len(X)
+    return is_known and known.get("fingerprint") == fingerprint(X)
 
 
 def n_tested(known: Any, X: np.ndarray) -> int | None:
@@ -235,6 +247,7 @@ def divide_images(
         class_names=names,
     )
     parts, division = divide(every, seed=seed, limit=limit, keep_pair=keep_pair)
+    division = replace(division, trained_on=None)  # of row numbers
     if division.split is not None:
         split = {key: value for key, value in division.split.items() if key != "fingerprint"}
         division = replace(division, split={**split, "files": files_fingerprint(files, root)})

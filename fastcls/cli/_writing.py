@@ -35,6 +35,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "largest_value": largest_magnitude(dataset.X),
         **means_of(dataset),
         **({} if outcome.test_rows_of is None else {"test_rows_of": outcome.test_rows_of}),
+        **({} if outcome.trained_on is None else {"trained_on": outcome.trained_on}),
     }
 
 

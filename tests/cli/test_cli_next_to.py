@@ -83,6 +83,17 @@ def test_predict_says_where_labels_would_be(here):
     assert refused(cli("run", "X_train.npy"), "has no labels next to it (looked for 'X_train_labels.npy',", "give --labels")
 
 
+@pytest.mark.parametrize("limit", [[], ["--limit", "40"]])
+def test_predictions_of_the_training_rows_are_noted_as_such(limit):
+    assert cli("run", "X_train.npy", "--models", "softmax", *limit, "--out", "out").exit_code == 0
+    model = "out/models/softmax.safetensors"
+    said = "X_train.npy has the training rows of the model: the accuracy on them measures memorisation"
+    assert said in cli("predict", model, "X_train.npy").stderr
+    assert "training rows of the model" not in cli("predict", model, "X_test.npy").stderr
+    np.save("X_train.npy", X[:59])
+    assert "training rows of the model" not in cli("predict", model, "X_train.npy").stderr
+
+
 @pytest.mark.parametrize("n", [1, 5])
 def test_predicted_rows_have_the_features_of_the_model(n, here):
     """However few they are, so that what is a feature among the training rows seems to number them."""
