@@ -190,12 +190,19 @@ def evaluate_few_shot(
         "n_tries": n_tries,
         "seed": seed,
     }
-    most, counts = max(wanted), np.bincount(codes[free], minlength=len(classes))
-    if n_small := int((counts < most).sum()):
+    counts, notes = np.bincount(codes[free], minlength=len(classes)), []
+    numbers, shares = ([n for n in wanted if isinstance(n, kind)] for kind in (int, float))
+    if numbers and (n_small := int((counts < max(numbers)).sum())):
         has = "has" if n_small == 1 else "have"
-        settings["note"] = (
-            f"{n_small:,} of {len(classes):,} classes {has} fewer than {most:,} rows: every try takes all of them"
+        notes.append(
+            f"{n_small:,} of {len(classes):,} classes {has} fewer than {max(numbers):,} rows: every try takes all of them"
         )
+    if shares and (n_small := int((counts * min(shares) < 1.0).sum())):
+        notes.append(
+            f"a share of {min(shares):g} is less than one row of {n_small:,} of {len(classes):,} classes: it takes one"
+        )
+    if notes:
+        settings["note"] = "; ".join(notes)
     return Evaluated(title, settings, lines, truth, classes)
 
 

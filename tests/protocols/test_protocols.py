@@ -166,6 +166,19 @@ def test_few_shot_accuracy_is_that_of_plain_numpy(in_parts):
         np.testing.assert_allclose([line["top1"], line["std"]], [np.mean(scores), np.std(scores)], rtol=1e-12)
 
 
+def test_shares_below_one_row_are_noted():
+    X, y = np.arange(60.0).reshape(30, 2), np.repeat([0, 1], [10, 20])
+    rows = X, y, X[:4], y[:4]
+    table = few_shot(*rows, n_per_class=[0.06, 0.5], n_tries=1, random_state=0)
+    assert table["n_rows"] == [2, 15]
+    assert table.settings["note"] == "a share of 0.06 is less than one row of 1 of 2 classes: it takes one"
+    both = few_shot(*rows, n_per_class=[0.01, 15], n_tries=1, random_state=0).settings["note"]
+    assert both.startswith(
+        "1 of 2 classes has fewer than 15 rows: every try takes all of them; a share of 0.01 is less than"
+    )
+    assert "note" not in few_shot(*rows, n_per_class=[0.1, 1.0, 10], n_tries=1, random_state=0).settings
+
+
 def test_few_shot_k_nn_uses_the_ks_that_the_rows_allow():
     train, y, test, y_test = halves(seed=2)
     _, codes = np.unique(y, return_inverse=True)
