@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,11 @@ from .base import check_characters
 from .containers import read_labels, warn_look_alikes
 from .errors import InputError
 from .messages import counted, quoted
+
+
+def n_values(values: Any) -> int:
+    """Entries of an array, a sequence or a tensor; `numpy.size` fails for tensors, whose ``size`` is a method."""
+    return math.prod(np.shape(values))
 
 
 def check_present(y: Any) -> None:
@@ -100,7 +106,7 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
         The classes of earlier calls; None in the first.
     """
     if classes is not None:
-        named, _ = check_labels(classes, np.size(classes), "classes")
+        named, _ = check_labels(classes, n_values(classes), "classes")
         if known is not None and named.tolist() != known.tolist():
             raise InputError(
                 f"classes={named[:10].tolist()} differ from those of the first call, "

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcls._validation.base import RandomState, check_number
 from fastcls._validation.errors import InputError
-from fastcls._validation.labels import check_labels
+from fastcls._validation.labels import check_labels, n_values
 from fastcls._validation.messages import counted
 from fastcls.model_selection import make_folds
 
@@ -93,7 +93,7 @@ class FoldsDisplay(Drawn):
         InputError
             If the rows cannot be divided this way, and for splits that do not hold out every row once.
         """
-        classes, codes = check_labels(y, np.size(y))
+        classes, codes = check_labels(y, n_values(y))
         made = make_folds(cv, classes[codes], codes, groups, random_state)
         if made.of_row is None:
             raise InputError(f"cv={cv!r} does not hold out every row once: give a number of folds, or a splitter that does")

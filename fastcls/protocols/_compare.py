@@ -14,7 +14,7 @@ from fastcls._scoring.numbers import Answers, joined, measure
 from fastcls._storage.digest import digest
 from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.labels import check_labels
+from fastcls._validation.labels import check_labels, n_values
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
@@ -435,7 +435,7 @@ def _check_names(representations: Any) -> list[str]:
 def _check_labels_of(y: Any) -> tuple[np.ndarray, np.ndarray]:
     if y is None:
         raise InputError("y is None: give one label for each row")
-    return check_labels(y, np.size(y))
+    return check_labels(y, n_values(y))
 
 
 def _checked(X: Any, name: str, n_rows: int, labels: str = "y") -> CheckedRows:
@@ -456,7 +456,7 @@ def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, CheckedRows]) -
         raise InputError("test is given without y_test: give one label for each test row")
     found = {}
     for name, one in train.items():
-        checked = _checked(test[name], f"test[{name!r}]", np.size(y_test), "y_test")
+        checked = _checked(test[name], f"test[{name!r}]", n_values(y_test), "y_test")
         check_same_names(checked, one, f"test[{name!r}]", f"representations[{name!r}]")
         X, rows = one.rows, checked.rows
         found[name] = rows

@@ -62,8 +62,9 @@ def linear_probe(
     ones use them all. "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once;
     `verbose` shows progress.
 
-    Random rows are those of the published script where its seed and generator are known: "mteb", "dinov2", "dinov3" and
-    "clip-benchmark" draw exactly its rows if `random_state` is None.
+    Random rows are those of the published script where its seed and generator are known: "mteb", "dinov2" and "dinov3" draw
+    exactly its rows if `random_state` is None. "clip-benchmark" has its first weights and order of batches; its rows are
+    permuted before in a way that depends on the model built in the same process.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import has_columns
-from fastcls._validation.labels import check_labels
+from fastcls._validation.labels import check_labels, n_values
 from fastcls._validation.messages import counted, kind, only
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
 from fastcls._validation.types import name_of
@@ -78,9 +78,9 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     if len(shape := np.shape(y)) == 2 and shape[1] != 1:
         raise InputError(f"y is 2-D, shape {shape}; wanted one label for each row: the order is train, y, test, y_test")
     has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
-    if not are_parts(train) and has_length and len(train) != np.size(y):
-        refuse_label_count(np.size(y), counted(len(train), "row"))
-    return check_labels(y, np.size(y))
+    if not are_parts(train) and has_length and len(train) != n_values(y):
+        refuse_label_count(n_values(y), counted(len(train), "row"))
+    return check_labels(y, n_values(y))
 
 
 def has_several_labels(y: Any, test: Any) -> bool:

@@ -333,3 +333,31 @@ def test_columns_of_training_and_test_frames_have_the_same_names():
     ):
         with pytest.raises(InputError, match="in another order: give both in one order"):
             ask(swapped)
+
+
+class Tensor:
+    """As a tensor of torch: ``size`` is a method."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+        self.shape, self.dtype, self.ndim = self.values.shape, self.values.dtype, self.values.ndim
+
+    def size(self):
+        return self.shape
+
+    def __len__(self):
+        return len(self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+def test_labels_may_be_tensors():
+    from fastcls.protocols import compare, knn_eval
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 5)).astype("f4"), np.arange(60) % 3
+    plain, given = (knn_eval(X, of(y), X, of(y), preset="dino").to_csv() for of in (np.asarray, Tensor))
+    assert plain == given
+    pair = {"a": X, "b": -X}
+    assert "dino" in str(compare(pair, Tensor(y), pair, Tensor(y), presets="dino"))
