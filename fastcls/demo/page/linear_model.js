@@ -81,8 +81,11 @@ class LinearModel {
     this.message = ""
   }
 
-  /** Take the step W - step * gradient; false if it diverges. `engine` computes the losses before and after. */
-  async takeStep(engine) {
+  /**
+   * Take the step W - step * gradient; false if it diverges. `engine` computes the losses before and after.
+   * A step that is no longer `wanted` when they come is not taken.
+   */
+  async takeStep(engine, wanted = () => true) {
     const state = this.state, now = await engine.linearLosses(state)
     const W = state.W.map((row, c) => row.map((value, f) => value - state.step * now.gradient[c][f]))
     if (this.state !== state) return true // changed meanwhile: that change counts
@@ -92,7 +95,7 @@ class LinearModel {
       return false
     }
     const next = {...state, W}, after = await engine.linearLosses(next)
-    if (this.state !== state) return true
+    if (this.state !== state || !wanted()) return true
     if (!this.curve.length) this.note(this.steps, now)
     this.state = next
     this.steps += 1

@@ -102,8 +102,8 @@ class LinearView {
     this.chart?.draw()
   }
 
-  async takeStep() {
-    const went = await this.model.takeStep(this.engine).catch((error) => this.frame.fail(error))
+  async takeStep(wanted) {
+    const went = await this.model.takeStep(this.engine, wanted).catch((error) => this.frame.fail(error))
     this.refresh(false)
     return went
   }
@@ -120,8 +120,9 @@ class LinearView {
 
   tick() {
     const mine = (this.running = setTimeout(async () => {
-      const went = await this.takeStep()
-      if (this.running !== mine) return // stopped meanwhile
+      const isOn = () => this.running === mine
+      const went = await this.takeStep(isOn)
+      if (!isOn()) return // stopped meanwhile
       if (went) this.tick()
       else this.setRunning(false)
     }, PERIOD))
