@@ -28,6 +28,7 @@ cdef enum:
     MANY_CLASSES = 32           # from here on the copies of a tile cost less than the packed product saves
     ROWS_AT_ONCE = 8            # rows whose scores are gathered for a loss that has no loop along the rows
     SERIAL_WORK = 200000        # as in loops.pyx
+    GROUPS_AT_ONCE = 16          # of columns: their scores stay in the second-level cache from one block of features to the next
     BLOCK = 256                 # features summed before they are added to a score: panels stay in the second-level cache
 
 LEAST_CLASSES = MANY_CLASSES
@@ -104,22 +105,25 @@ cdef void score_groups(Job *job, Py_ssize_t from_group, Py_ssize_t to_group, Py_
                        Py_ssize_t to_panel) noexcept nogil:
     """Scores of some groups of columns for some panels of rows, one block of features after another."""
     cdef double weights[FASTCLS_MOST_PRODUCT_ROWS * FASTCLS_INNER_STRIDE]   # large enough for either arithmetic
-    cdef Py_ssize_t K = job.n_columns, size = job.real_bytes, block, f, n, group, column, from_column, to_column, p
+    cdef Py_ssize_t K = job.n_columns, size = job.real_bytes, block, f, n, group, end_group, column, from_column, to_column, p
     for column in range(K * from_group // job.n_groups, K * to_group // job.n_groups):
         fill_bias(job, column, from_panel * job.panel, to_panel * job.panel)
-    for block in range((job.stride + BLOCK - 1) // BLOCK):
-        f = block * BLOCK
-        n = min(<Py_ssize_t> BLOCK, job.stride - f)
-        for group in range(from_group, to_group):
-            from_column = K * group // job.n_groups
-            to_column = K * (group + 1) // job.n_groups
-            for column in range(from_column, to_column):
-                memcpy((<uint8_t *> weights) + (column - from_column) * FASTCLS_INNER_STRIDE * size,
-                       job.W + (column * job.stride + f) * size, <size_t> (n * size))
-            for p in range(from_panel, to_panel):
-                job.product(weights, <int> (to_column - from_column),
-                            job.by_feature + (p * job.stride + f) * job.panel * size, n,
-                            job.G + (from_column * FASTCLS_INNER_STRIDE + p * job.panel) * size, FASTCLS_INNER_STRIDE, 1)
+    while from_group < to_group:
+        end_group = min(from_group + GROUPS_AT_ONCE, to_group)
+        for block in range((job.stride + BLOCK - 1) // BLOCK):
+            f = block * BLOCK
+            n = min(<Py_ssize_t> BLOCK, job.stride - f)
+            for group in range(from_group, end_group):
+                from_column = K * group // job.n_groups
+                to_column = K * (group + 1) // job.n_groups
+                for column in range(from_column, to_column):
+                    memcpy((<uint8_t *> weights) + (column - from_column) * FASTCLS_INNER_STRIDE * size,
+                           job.W + (column * job.stride + f) * size, <size_t> (n * size))
+                for p in range(from_panel, to_panel):
+                    job.product(weights, <int> (to_column - from_column),
+                                job.by_feature + (p * job.stride + f) * job.panel * size, n,
+                                job.G + (from_column * FASTCLS_INNER_STRIDE + p * job.panel) * size, FASTCLS_INNER_STRIDE, 1)
+        from_group = end_group
 
 
 cdef void rows_to_softmax(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
@@ -187,10 +191,28 @@ cdef Py_ssize_t groups_per_task(Job *job) noexcept nogil:
     return n if 2 * n > most else most
 
 
+cdef void blocks_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows, Py_ssize_t from_block,
+                           Py_ssize_t to_block) noexcept nogil:
+    """All passes over the rows of some blocks of FASTCLS_SOFTMAX_ROWS: what they write stays in one thread's cache."""
+    cdef Py_ssize_t panels = FASTCLS_SOFTMAX_ROWS // job.panel, p, block
+    for p in range(from_block * panels, to_block * panels):
+        pack_panel(job, start, n_rows, p)
+    score_groups(job, 0, job.n_groups, from_block * panels, to_block * panels)
+    if job.loss == NULL:
+        return
+    for block in range(from_block, to_block):
+        block_to_losses(job, start, block * FASTCLS_SOFTMAX_ROWS,
+                        min(<Py_ssize_t> FASTCLS_SOFTMAX_ROWS, n_rows - block * FASTCLS_SOFTMAX_ROWS))
+
+
 cdef void packed_tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t blocks = (n_rows + FASTCLS_SOFTMAX_ROWS - 1) // FASTCLS_SOFTMAX_ROWS, task, chunk, part
     cdef Py_ssize_t n_panels = blocks * FASTCLS_SOFTMAX_ROWS // job.panel, n_chunks, n_parts
     cdef bint many = n_rows * job.n_features * job.n_columns > SERIAL_WORK
+    if many and job.n_threads > 1 and blocks % job.n_threads == 0:
+        for task in prange(job.n_threads, schedule="static", chunksize=1, num_threads=job.n_threads):
+            blocks_to_losses(job, start, n_rows, blocks // job.n_threads * task, blocks // job.n_threads * (task + 1))
+        return
     for task in prange(n_panels, schedule="dynamic", num_threads=job.n_threads, use_threads_if=many):
         pack_panel(job, start, n_rows, task)
     n_chunks = job.n_groups // groups_per_task(job)
