@@ -7,11 +7,15 @@
    point moves back and forth between two positions; a pixel away from both changes its colour each time. The page measures
    the time from the mouse event to the end of the frame in which that pixel has changed. Median of all moves, ms; pictures
    per second are 1000 / median.
+
+Prints all times, and stores them in bench/results/demo.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import json
 import statistics
 import subprocess
 import sys
@@ -25,10 +29,14 @@ from typing import Any
 import numpy as np
 
 import fastcls.demo
+from fastcls._storage.atomic import write_text
 from fastcls.demo import _knn
 from fastcls.demo._knn import KnnState
 
 from .browser import CHROMIUM, DemoPage, browser
+from .measure import machine
+
+RESULTS = Path(__file__).with_name("results") / "demo.json"
 
 DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "uniform"), ("both", 5, "uniform"), ("both", 15, "softmax"))
 
@@ -181,6 +189,7 @@ def main() -> None:
     moves = parser.parse_args().moves
     if CHROMIUM is None:
         raise SystemExit("Chromium is not installed: the page and the drag need it")
+    pictures, drags = [], []
     with browser() as chromium, served() as url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
         fastcls.demo.export("knn", None, file)
@@ -190,6 +199,8 @@ def main() -> None:
             for k, weights in VOTES:
                 whole, move = page(demo, metric, k, weights)
                 by_core = core(metric, k, weights)
+                times = {"core": by_core, "page, whole": whole, "page, move": move}
+                pictures.append({"metric": metric, "k": k, "weights": weights, "ms": times})
                 print(
                     f"                 {metric:6} {k:3}  {weights:8} {by_core:7.2f} {whole:13.2f} {move:6.2f}",
                     flush=True,
@@ -198,10 +209,14 @@ def main() -> None:
         print("drag, to pixels  metric   k  weights  server: ms  pictures/s   file: ms  pictures/s")
         for metric, k, weights in DRAGS:
             taken = [drag(chromium, where, crowd(metric, k, weights), moves) for where in (url, file.as_uri())]
+            times = dict(zip(("server", "file"), taken, strict=True))
+            drags.append({"metric": metric, "k": k, "weights": weights, "ms": times})
             print(
                 f"                 {metric:6} {k:3}  {weights:8}" + "".join(f"{ms:11.1f} {1000 / ms:11.1f}" for ms in taken),
                 flush=True,
             )
+    found = {"date": str(datetime.date.today()), "machine": machine(), "pictures": pictures, "drags": drags}
+    write_text(json.dumps(found, indent=1) + "\n", RESULTS, "the figures")
 
 
 if __name__ == "__main__":
