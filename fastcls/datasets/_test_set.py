@@ -59,7 +59,7 @@ class TestScore:
     @property
     def accuracy(self) -> float:
         """Share of right predictions."""
-        return 1 - self.errors / len(self.hits)
+        return int(np.count_nonzero(self.hits)) / len(self.hits)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
 from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, datasets, evaluate_k
 from fastcls._validation.errors import InputError
@@ -46,6 +47,12 @@ def test_score_is_the_models_own(data, model):
     assert found.errors == (found.predicted != data.y_test).sum() == (~found.hits).sum()
     assert found.n_test == 360
     np.testing.assert_allclose(found.interval, (0.9679, 0.9941), atol=1e-4)  # 355 of 360, Wilson
+
+
+def test_accuracy_is_one_division_as_in_scikit_learn():
+    for right in range(398):  # 1 - errors / n differs in the last bit for some
+        hits = np.arange(397) < right
+        assert datasets.TestScore(hits, hits).accuracy == accuracy_score(np.ones(397), hits)
 
 
 @pytest.mark.parametrize("second", SCORERS)
