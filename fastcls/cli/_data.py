@@ -14,6 +14,7 @@ from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls.datasets import (
+    LAYOUTS,
     NAMES,
     Dataset,
     OnError,
@@ -122,6 +123,12 @@ def require_data(data: str, wanted: str = "the name digits, or a path to data") 
     if data not in NAMES:
         refuse_unfetched(data)
         existing_path(data, wanted=wanted)
+
+
+def takes_labels(data: str) -> bool:
+    """Return whether the layout of some data takes labels from elsewhere."""
+    layout = None if data in NAMES else layout_of(folder_of_data(Path(data)))
+    return layout is not None and "labels" in LAYOUTS[layout].options
 
 
 def refuse_same_file(labels: Any, data: str) -> None:

@@ -31,6 +31,7 @@ from fastcls.datasets import (
     folder_of_data,
     in_order,
     layout_of,
+    own_labels_only,
     plain_labels,
     polarity_note,
     prepare,
@@ -41,12 +42,14 @@ from fastcls.datasets import (
 )
 
 from ._data import load as load_data
-from ._data import refuse_same_file, require_data
+from ._data import refuse_same_file, require_data, takes_labels
 from ._progress import Progress
 from ._split import are_trained_on, held_out, held_out_files, n_tested, n_tested_files
 
 #: what `fastcls predict` reads
 _DATA = "an image, a folder of images, an .npy or .npz file, or other data that fastcls run reads"
+#: layouts of folders whose rows are no images of the folder; an image among their files is none of the rows
+_NO_IMAGES = ("mnist", "cifar10", "cifar100", "npy-folder", "saved-dataset", "zarr")
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,14 @@ def _check_width(model: Any, part: Rows) -> None:
 
 def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progress) -> list[FoundImage]:
     """Return the images at a path; of the folder that the model's own run divided, those of the test set."""
-    found = find_images(Path(data))
+    path = Path(data)
+    root = _root_of(path) if path.is_dir() else path
+    layout = layout_of(root) if path.is_dir() else None
+    found = [] if layout in _NO_IMAGES else find_images(path)
+    # if all images are in the data set that `fastcls run` finds inside, they are those of that data set
+    own = found if root == path or layout != "images" else find_images(root)
+    if own is not found and all(image.path.is_relative_to(root) for image in found):
+        found = own
     if found and not metadata.get("preprocessing"):
         are = "is an image" if os.path.isfile(data) else "is a folder of images"
         raise InputError(
@@ -203,10 +213,8 @@ def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progre
             f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
         )
     split, tested = metadata.get("split"), metadata.get("test_rows_of")
-    if not os.path.isdir(data) or not any(isinstance(known, dict) and "files" in known for known in (split, tested)):
+    if not path.is_dir() or not any(isinstance(known, dict) and "files" in known for known in (split, tested)):
         return found
-    root = _root_of(Path(data))
-    own = found if root == Path(data) else find_images(root)
     files = [image.path for image in own]
     if (test := held_out_files(split, files, root)) is not None:
         progress.line(_only_the_test_set(data, len(own), len(test)))
@@ -220,9 +228,10 @@ def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progre
 def _root_of(folder: Path) -> Path:
     """Return the folder of the data set in `folder`, as `fastcls run` finds it."""
     try:
-        return folder_of_data(folder)
+        found = folder_of_data(folder)
     except InputError:  # it has several
         return folder
+    return found if found.is_dir() else folder
 
 
 def _read_images(
@@ -283,7 +292,8 @@ def _read_rows(
     path = Path(data)
     refuse_same_file(labels, data)
     if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
-        X, _ = _read_rows(data, None, wanted, progress)
+        with own_labels_only():
+            X, _ = _read_rows(data, None, wanted, progress)
         y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
         if len(y) != len(X):
             raise InputError(
@@ -291,7 +301,7 @@ def _read_rows(
                 "per row"
             )
         return X, [str(label) for label in y.tolist()]
-    if path.is_dir() and layout_of(path) is None:
+    if path.is_dir() and layout_of(folder_of_data(path)) is None:
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
     with progress.step("loading the data") as report, features_wanted(wanted):
         try:
@@ -300,10 +310,9 @@ def _read_rows(
         except InputError as error:
             if labels is not None:
                 raise
-            try:
-                dataset, labelled = load_data(data, progress=report, labels=UNLABELLED), False
-            except InputError:
-                raise error from None
+            if not takes_labels(data):
+                raise
+            dataset, labelled = load_data(data, progress=report, labels=UNLABELLED), False  # its refusal is of the rows
             if not isinstance(error, NoLabelsError):
                 progress.note(f"the labels of {quoted(data)} are not used: {error}")
     X, y = (dataset.X, dataset.y) if dataset.X_test is None or dataset.y_test is None else (dataset.X_test, dataset.y_test)

@@ -258,6 +258,7 @@ def _predict_line(results: dict[str, Any], folder: Path, model: str, data: str, 
     is_alone = labels is not None or results["test_set"] != "own" or not data.lower().endswith(".npy")
     rows = None if is_alone or not Path(data).is_file() else find_test_rows(Path(data))
     words = ["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(str(rows or data))]
-    if labels is not None and not Path(labels).exists():  # a name in the data, which would be a feature otherwise
+    # a name in the data, which would be a feature otherwise; or a file with the labels of all rows
+    if labels is not None and (not Path(labels).exists() or results["test_set"] != "own"):
         words += ["--labels", labels]
     return f"Next: {printable(shlex.join(words))}"

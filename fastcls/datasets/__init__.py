@@ -71,7 +71,7 @@ from fastcls.datasets._table_folder import load_table_folder
 from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 
 # For other packages of fastcls:
-from ._assemble import UNLABELLED, NoLabelsError
+from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
 from ._common import existing_path, name_of
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
@@ -88,7 +88,7 @@ from ._listing import (
     relative_names,
 )
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
-from ._next_to import find_test_rows
+from ._next_to import find_labels, find_test_rows, own_labels_only
 from ._npy import read_npy
 from ._row_names import features_wanted
 from ._split import can_stratify

@@ -172,10 +172,11 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None, test_rows: boo
         if test is not None and y_test is None:
             note(f"{quoted(test.name)} next to {quoted(file.name)} has no labels, so these test rows are not used")
     elif test is not None and find_labels(test) is not None:
+        ways = ["leave them out"] if find_labels(file) is not None else []
+        ways += ["give the folder"] if is_npy_folder(file.parent) else []
+        how = f": to test on it, {', or '.join(ways)}" if ways else ""
         note(
-            f"{quoted(test.name)} next to {quoted(file.name)} is not used, because labels are given: to test on it, leave "
-            "them out, or give the folder",
-            level=logging.INFO,
+            f"{quoted(test.name)} next to {quoted(file.name)} is not used, because labels are given{how}", level=logging.INFO
         )
     if test is not None and y_test is not None:
         note(f"test rows are read from {quoted(test.name)}, and their labels from {quoted(y_test.name)}", level=logging.INFO)

@@ -37,6 +37,10 @@ class NoLabelsError(InputError):
     """The data has no labels, and none were given."""
 
 
+class UnknownLabelsError(InputError):
+    """The labels that are given are neither a file nor a name in the data."""
+
+
 class ArrayNames(NamedTuple):
     """The names of the arrays of a data set in a file; None for those that it does not have."""
 
@@ -148,13 +152,17 @@ def given_labels(labels: Any, there: Collection[str] = ()) -> np.ndarray | None:
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(existing_path(labels, wanted=wanted_labels(there)))
+        return read_labels(file_of_labels(labels, there))
     return plain_labels(labels, "y")
 
 
-def wanted_labels(there: Collection[str] = ()) -> str:
-    """What `labels` may be, for messages: a file, or one of these names."""
-    return f"a file of labels{f', or one of the names {quoted_list(there)}' if there else ''}"
+def file_of_labels(labels: str | os.PathLike[str], there: Collection[str] = ()) -> Path:
+    """The file of labels, or the refusal of a path that is none, and none of these names."""
+    wanted = f"a file of labels{f', or one of the names {quoted_list(there)}' if there else ''}"
+    try:
+        return existing_path(labels, wanted=wanted)
+    except InputError as error:
+        raise UnknownLabelsError(str(error)) from None
 
 
 def assemble(

@@ -17,7 +17,7 @@ from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_
 from fastcls.datasets._arrow import is_arrow, is_saved_dataset, load_arrow
 from fastcls.datasets._assemble import NoLabelsError
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import entries, existing_path, is_folder, name_of, note, noting, text_lines
+from fastcls.datasets._common import entries, existing_path, is_folder, is_plain_file, name_of, note, noting, text_lines
 from fastcls.datasets._csv import is_csv, load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
@@ -26,6 +26,7 @@ from fastcls.datasets._folder import OnError, load_image_folder
 from fastcls.datasets._frames import is_frame, load_frame
 from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
+from fastcls.datasets._image import SUFFIXES as IMAGE_SUFFIXES
 from fastcls.datasets._labels import names_come_later
 from fastcls.datasets._listing import is_image_folder, is_system
 from fastcls.datasets._next_to import find_labels, find_test_rows
@@ -105,7 +106,7 @@ _TAKERS = {
     "follow_links": "folders of images",
 }
 _FIRST_WORDS = re.compile(r" \(|: ")
-_MOST_FOLDERS = 100  # looked into for data
+_MOST_FOLDERS = _MOST_ENTRIES = 100  # looked into for data
 
 
 @noting
@@ -232,10 +233,8 @@ def _with_labels(layout: Layout, path: Path, given: dict[str, Any]) -> Dataset:
     note(f"labels of {quoted(path.name)} are read from {quoted(labels.name)}", level=logging.INFO)
     test = find_test_rows(path)
     if test is not None:
-        note(
-            f"{quoted(test.name)} next to {quoted(path.name)} is not read: to test on it, give the folder",
-            level=logging.INFO,
-        )
+        how = "give the folder" if layout_of(path.parent) else "put both into one file, as X, y, X_test and y_test"
+        note(f"{quoted(test.name)} next to {quoted(path.name)} is not read: to test on it, {how}", level=logging.INFO)
     return layout.loader(path, **given, labels=labels)
 
 
@@ -245,7 +244,8 @@ def layout_of(path: Path) -> str | None:
 
 
 def folder_of_data(path: Path) -> Path:
-    """The path itself, or the one folder inside, at most two levels deeper, that has a known layout (``MNIST/raw``).
+    """The path itself, or what is inside and has a known layout: the one folder, at most two levels deeper (``MNIST/raw``),
+    or the only file of data of a folder without folders.
 
     Raises
     ------
@@ -254,6 +254,9 @@ def folder_of_data(path: Path) -> Path:
     """
     if not path.is_dir() or layout_of(path) is not None:
         return path
+    if (file := _only_file(path)) is not None:
+        note(f"the data is the file {quoted(file)}", level=logging.INFO)
+        return file
     level = [path]
     for _ in range(2):
         level = [
@@ -271,6 +274,16 @@ def folder_of_data(path: Path) -> Path:
             note(f"the data is in the folder {quoted(found[0])}", level=logging.INFO)
             return found[0]
     return path
+
+
+def _only_file(folder: Path) -> Path | None:
+    """The only file of data in a folder without folders and images."""
+    there = [entry for entry in entries(folder) if not is_system(entry.name)]
+    others = any(is_folder(entry) or os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES for entry in there)
+    if others or len(there) > _MOST_ENTRIES:
+        return None
+    found = [Path(entry.path) for entry in there if is_plain_file(entry) and layout_of(Path(entry.path)) is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _renamed(dataset: Dataset, class_names: Any) -> Dataset:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from fastcls.datasets._assemble import LABELS, NAME, ROWS
@@ -13,6 +15,18 @@ _ENDINGS_OF_X = ("_f16", "_f32", "_x")
 _WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(ROWS)})(?![a-z0-9])")
 _PART = re.compile(r"(?<![a-z0-9])(train|test|validation|valid|val|dev)(ing)?(?![a-z0-9])")
 
+_ignored: ContextVar[bool] = ContextVar("ignored", default=False)
+
+
+@contextmanager
+def own_labels_only() -> Iterator[None]:
+    """Look for no labels next to rows, because others are given: data without labels inside has none."""
+    token = _ignored.set(True)
+    try:
+        yield
+    finally:
+        _ignored.reset(token)
+
 
 def find_labels(file: Path) -> Path | None:
     """The file with the labels of the rows in `file`: the first in the same folder whose name is that of labels.
@@ -20,6 +34,8 @@ def find_labels(file: Path) -> Path | None:
     It has the same format, or is an .npy file. Names that say nothing about the rows (labels.npy next to rows.npz) count
     only for .npy files, which never have labels of their own.
     """
+    if _ignored.get():
+        return None
     is_npy = file.suffix.lower() == ".npy"
     there = _stems(file, (file.suffix,) if is_npy else (file.suffix, ".npy"))
     names = label_names(file.stem)

@@ -22,10 +22,10 @@ from fastcls.datasets._assemble import (
     NoLabelsError,
     assemble,
     called_labels,
+    file_of_labels,
     given_labels,
-    wanted_labels,
 )
-from fastcls.datasets._common import existing_path, note, note_left_out
+from fastcls.datasets._common import note, note_left_out
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
@@ -95,7 +95,7 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
     """
     label = label_column(table, labels)
     if label is None and isinstance(labels, (str, os.PathLike)):
-        existing_path(labels, wanted=wanted_labels([column.name for column in table.columns]))
+        file_of_labels(labels, [column.name for column in table.columns])
     split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
     # labels that are named or given replace the table's others, which must not become features
     own = [column for column in table.columns if column.name.lower() in LABEL_COLUMNS and column is not label]

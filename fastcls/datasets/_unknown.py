@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -38,6 +39,10 @@ _READERS = {
 #: endings of images that are not read, and of models
 _OTHER_IMAGES = (".heic", ".heif", ".avif", ".svg", ".jp2", ".raw", ".dng", ".cr2", ".nef", ".arw", ".dcm", ".ico", ".psd")
 _MODELS = (".onnx", ".keras", ".tflite", ".gguf")
+
+#: names of files about data, which are no data
+_ABOUT = ("readme", "license", "licence", "notes", "notice", "changelog", "citation", "requirements")
+_MOST_ENTRIES = 1000
 
 
 def why_unknown(path: Path) -> str:
@@ -84,11 +89,37 @@ def _of_folder(path: Path) -> str:
         (
             at
             for at, entry in enumerate(found)
-            if (endings[at] in _READERS or is_archive(entry.name)) and is_plain_file(entry)
+            if (endings[at] in _READERS or is_archive(entry.name)) and is_plain_file(entry) and not _is_about(entry.name)
         ),
         None,
     )
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
+    below = _endings_below(path)
+    if others := [ending for ending in below or () if ending in _OTHER_IMAGES]:
+        return f"{quoted(path)} has images of a format that is not read ({', '.join(others)}): convert them to PNG or JPEG"
+    kinds = ""
+    if below is not None and not any(ending in SUFFIXES for ending in below):
+        kinds = f" and no images{f' (only {quoted_list(below, 3)})' if below and folders else ''}"
     names = quoted_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
-    return f"{quoted(path)} is a folder of unknown layout, with {names}: {LISTED}"
+    return f"{quoted(path)} is a folder of unknown layout, with {names}{kinds}: {LISTED}"
+
+
+def _is_about(name: str) -> bool:
+    return os.path.splitext(name)[0].lower() in _ABOUT
+
+
+def _endings_below(folder: Path) -> list[str] | None:
+    """The endings of all files in a folder and the folders in it (whole names without one); None if there are very many."""
+    found: dict[str, None] = {}
+    places, seen = [str(folder)], 0
+    while places:
+        with contextlib.suppress(OSError), os.scandir(places.pop()) as there:
+            for entry in sorted(there, key=lambda entry: entry.name):
+                if (seen := seen + 1) > _MOST_ENTRIES:
+                    return None
+                if is_folder(entry):
+                    places += [] if entry.is_symlink() or is_system(entry.name) else [entry.path]
+                elif not is_system(entry.name):
+                    found[os.path.splitext(entry.name)[1].lower() or entry.name] = None
+    return list(found)

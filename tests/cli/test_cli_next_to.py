@@ -38,11 +38,16 @@ def test_run_takes_labels_and_test_rows_and_says_which(words):
     assert len(cli("predict", "out/models/knn.safetensors", "X_train.npy").stdout.splitlines()) == 61  # the rows of the file
 
 
-def test_given_labels_are_those_of_the_only_file():
+def test_given_labels_are_those_of_the_only_file(here):
     done = cli("run", "X_train.npy", *QUICK, "--labels", "y_train.npy", "--out", "out")
     assert "X_train: 48 training and 12 test rows" in done.stderr
     assert "'X_test.npy' next to 'X_train.npy' is not used, because labels are given" in done.stderr
-    assert done.stdout.splitlines()[-1].endswith(" X_train.npy")
+    assert done.stdout.splitlines()[-1].endswith(" X_train.npy --labels y_train.npy")
+    assert "leave them out, or give the folder\n" in done.stderr
+    for name in ("X_train", "X_test", "y_test"):
+        (here / f"{name}.npy").rename(f"clip_{name}.npy")
+    done = cli("run", "clip_X_train.npy", *QUICK, "--labels", "y_train.npy", "--out", "clip")
+    assert "is not used, because labels are given\n" in done.stderr  # no advice: no labels are next to the rows
 
 
 def test_compare_takes_labels_and_test_rows():

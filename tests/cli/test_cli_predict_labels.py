@@ -111,3 +111,27 @@ def test_refusals_say_what_predict_takes(model):
     Path("photos").mkdir()
     Image.new("RGB", (8, 8)).save("photos/photo.jpg")
     assert refused(cli("predict", model, "photos"), "'photos' is a folder of images, but the model has no", "6 features")
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "csv"])
+@pytest.mark.parametrize("labels", [None, 7])
+def test_nan_in_the_rows_is_named_by_row_and_column_with_and_without_labels(model, ending, labels, here):
+    (here / "labels.npy").unlink()
+    new = X[:30].copy()
+    new[3, 5] = np.nan
+    if ending == "npy":
+        np.save("new.npy", new)
+    elif ending == "npz":
+        np.savez("new.npz", X=new)
+    else:
+        Path("new.csv").write_text("a,b,c,d,e,f\n" + "\n".join(",".join(map(str, row)) for row in new.tolist()))
+    if labels is not None:
+        np.save("new_labels.npy", Y[:labels])
+    said = {
+        "npy": "'new.npy' contains NaN (first at row 3, column 5)",
+        "npz": "'new.npz': X contains NaN (first at row 3, column 5)",
+        "csv": "'new.csv' has 'nan' in line 5, column 'f'",
+    }
+    done = cli("predict", model, f"new.{ending}")
+    assert done.exit_code == 2
+    assert said[ending] in done.stderr.splitlines()[-1]

@@ -69,7 +69,19 @@ LOAD_CASES: dict[str, Case] = {
     "hidden files": (lambda d: datasets.load(touch(d / "a" / ".DS_Store").parent), "is an empty folder"),
     "unknown folder": (
         lambda d: datasets.load(touch(d / "a" / "b.doc").parent),
-        "is a folder of unknown layout, with 'b.doc': fastcls run --help and",
+        "is a folder of unknown layout, with 'b.doc' and no images: fastcls run --help and",
+    ),
+    "folders without images": (
+        lambda d: datasets.load([touch(d / name / f"{name}.doc") for name in ("a", "b")] and d),
+        "is a folder of unknown layout, with 'a/', 'b/' and no images (only '.doc'): fastcls run --help and",
+    ),
+    "images of another format": (
+        lambda d: datasets.load([touch(d / name / f"{name}.HEIC") for name in ("a", "b")] and d),
+        "has images of a format that is not read (.heic): convert them to PNG or JPEG",
+    ),
+    "a folder of a text about it": (
+        lambda d: datasets.load(touch(d / "a" / "README.txt").parent),
+        "is a folder of unknown layout, with 'README.txt' and no images: fastcls run --help and",
     ),
     "unknown file": (lambda d: datasets.load(touch(d / "b.doc")), "is a file of unknown layout: fastcls run --help and"),
     "one image": (lambda d: datasets.load(touch(d / "b.JPG")), "is one image; wanted a folder of images by class"),
