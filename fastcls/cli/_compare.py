@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._scoring.intervals import wilson_interval
 from fastcls._scoring.table import ResultTable, check_csv
 from fastcls._storage.atomic import read_small, write_text
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, printable, quoted
+from fastcls._validation.messages import counted, printable, quoted, quoted_list
 from fastcls._validation.types import name_of
 from fastcls.protocols import ENDING, Comparison, Part, Plan
 
@@ -69,6 +70,11 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[dict[str, Any]
         earlier = earlier_command(options.out)
         if earlier is not None and earlier != options.command:
             progress.line(f"note: {options.out} had the results of another comparison, which are replaced: {earlier}")
+        elif earlier is not None and (changed := _changed(options.out, results)):
+            progress.line(
+                f"note: {options.out} had the results of the same command on other rows or labels of {quoted_list(changed)}, "
+                "which are replaced"
+            )
         with progress.step("drawing the report"):
             write_comparison(results, options.out / "report.html")
         write_text(_results.as_json(results), options.out / "results.json", "the results")
@@ -106,9 +112,24 @@ def check_folder(options: CompareOptions) -> None:
 
 def earlier_command(folder: Path) -> str | None:
     """Return the command whose results a folder has; None if it has none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        return str(json.loads(read_small(folder / "results.json", _MOST_RESULTS))["command"])
-    return None
+    found = _earlier(folder).get("command")
+    return None if found is None else str(found)
+
+
+def _earlier(folder: Path) -> dict[str, Any]:
+    """Return the results in a folder; empty if it has none."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_small(folder / "results.json", _MOST_RESULTS))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _changed(folder: Path, results: dict[str, Any]) -> list[str]:
+    """Return the representations whose rows or labels are not those of the results in a folder; checksums cover both."""
+    known = _earlier(folder).get("representations")
+    known = known if isinstance(known, dict) else {}
+    sums = {name: one.get("checksums") for name, one in known.items() if isinstance(one, dict)}
+    return [name for name, one in results["representations"].items() if name in sums and sums[name] != one["checksums"]]
 
 
 def prepare(options: CompareOptions, data: Representations, progress: Progress) -> tuple[Plan, dict[Part, Seconds]]:
@@ -135,7 +156,7 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
         )
     progress.line(
         f"{counted(plan.n_train, 'training row')}, {counted(len(plan.truth), 'test row')} ({plan.how}), "
-        f"{counted(len(plan.classes), 'class')}"
+        f"{counted(len(plan.classes), 'class')}, labels of {sources(data)}"
     )
     for protocol in plan.protocols:
         names = [name for name, of in plan.reused if of == protocol]
@@ -153,6 +174,25 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
             for line in in_words(seconds):
                 progress.line(line)
     return plan, seconds
+
+
+def sources(data: Representations) -> str:
+    """Return what the labels were read from, quoted."""
+    names = [data.labels, *([] if data.test_labels in (None, data.labels) else [data.test_labels])]
+    return " and ".join(map(quoted, names))
+
+
+def baseline(options: CompareOptions, data: Representations, plan: Plan) -> dict[str, Any]:
+    """Return the accuracy of always predicting the majority class of the training rows."""
+    is_held_out = data.test is None and options.folds is None
+    code = int(np.bincount(np.delete(data.y, plan.test_rows) if is_held_out else data.y).argmax())
+    n_hits, n = int(np.count_nonzero(plan.truth == np.searchsorted(plan.classes, code))), len(plan.truth)
+    return {
+        "class_name": data.class_names[code],
+        "test_accuracy": n_hits / n,
+        "test_errors": n - n_hits,
+        "test_accuracy_interval": list(wilson_interval(n_hits, n)),
+    }
 
 
 def plan_of(options: CompareOptions, data: Representations, folder: Path | None) -> Plan:
@@ -237,6 +277,8 @@ def results_of(
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         **n_rows,
         "rows": plan.how,
+        "labels": {"rows": data.labels, "test_rows": data.test_labels or data.labels},
+        "baseline": baseline(options, data, plan),
         "limit": options.limit,
         "seed": options.seed,
         "representations": {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,23 +15,24 @@ from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets import (
-    LAYOUTS,
     NAMES,
     UNLABELLED,
     Dataset,
     NoLabelsError,
+    UnknownLabelsError,
     existing_path,
     features_wanted,
-    folder_of_data,
+    find_labels,
+    find_test_rows,
     in_order,
-    layout_of,
+    own_labels_only,
     plain_labels,
     read_labels,
 )
 
 from .. import datasets
 from ._compare_options import CompareOptions
-from ._data import load, require_data
+from ._data import load, require_data, takes_labels
 
 log = logging.getLogger("fastcls")
 
@@ -50,6 +52,8 @@ class Representations:
         Of all codes, those of the test rows included.
     numbers, test_numbers : int64 arrays
         The number of each row in the user's data; not 0, 1, 2, ... with --limit.
+    labels, test_labels : str or None
+        What the labels were read from: the file that was given, or the path of a representation that has them.
     """
 
     rows: dict[str, np.ndarray]
@@ -59,6 +63,8 @@ class Representations:
     class_names: list[str]
     numbers: np.ndarray
     test_numbers: np.ndarray
+    labels: str
+    test_labels: str | None = None
 
 
 def named_paths(data: Sequence[str]) -> dict[str, str]:
@@ -97,29 +103,30 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     paths = named_paths(options.data)
     for path in paths.values():
         require_data(path)
-    given = None if options.labels is None else _labels_in(options.labels)
+    given, named = _given(options.labels)
     # test rows in files next to .npy files, as fastcls run takes them
-    test_rows = given is None and not options.test and options.folds is None
+    test_rows = options.labels is None and not options.test and options.folds is None
     read: dict[str, Dataset] = {}
     labelled: dict[str, np.ndarray] = {}
     for done, (name, path) in enumerate(paths.items(), 1):
-        read[name], own = _read(path, needs_labels=given is None, test_rows=test_rows)
+        read[name], own = _read(path, given=given is not None, named=named, test_rows=test_rows)
         if own:
             labelled[path] = labels_of(read[name], read[name].y)
         report(done, len(paths))
     if test_rows:
         read = _without_test_rows_of_some(read, paths)
+    elif not options.test:
+        _note_test_rows(paths.values(), "labels are given" if options.labels is not None else "--folds is given")
     labels = _agreed(labelled, "rows") if given is None else given
     if labels is None:
-        raise InputError(f"none of {quoted_list(paths.values())} has labels: give --labels FILE")
-    source = options.labels or next(iter(labelled))
+        raise _without_labels(paths.values(), "--labels", named)
+    source = next(iter(labelled)) if given is None else str(options.labels)
     rows = {name: dataset.X for name, dataset in read.items()}
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
-    if options.labels is not None:
-        for path, own_labels in labelled.items():
-            _check_order(path, own_labels, labels, options.labels)
-    test, test_labels = _test(options, paths, read, labelled)
-    classes, codes = _codes(labels, test_labels)
+    if given is not None:
+        _note_others(labelled, labels, source)
+    test, test_labels, test_source = _test(options, paths, read, labelled)
+    classes, codes = _codes(labels, test_labels, source, test_source)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]
     numbers, test_numbers = np.arange(len(y)), np.arange(0 if y_test is None else len(y_test))
     if options.limit is not None:
@@ -128,20 +135,52 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
         if test is not None and y_test is not None:
             test_numbers = _limited(y_test, options.limit, options.seed)
             test, y_test = {name: X[test_numbers] for name, X in test.items()}, y_test[test_numbers]
-    return Representations(rows, y, test, y_test, classes, numbers, test_numbers)
+    return Representations(rows, y, test, y_test, classes, numbers, test_numbers, source, test_source)
 
 
-def _read(path: str, *, needs_labels: bool, test_rows: bool) -> tuple[Dataset, bool]:
-    """The data at a path, and whether it has labels of its own; if they are not needed, they may be wrong."""
+def _given(labels: str | None) -> tuple[np.ndarray | None, str | None]:
+    """The labels in the file that is given, or else the name of the array or column that has them."""
+    if labels is None or not os.path.exists(labels):
+        return None, labels
+    return plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels)), None
+
+
+def _read(path: str, *, given: bool, named: str | None, test_rows: bool) -> tuple[Dataset, bool]:
+    """The data at a path, and whether it has labels of its own.
+
+    If labels are `given`, none are looked for next to the rows, and those inside may be wrong. If they are `named`, only an
+    array or column of this name has them.
+    """
+    has_names = takes_labels(path)  # a folder of images always has labels
     try:
-        return load(path, test_rows=test_rows), True
+        with own_labels_only() if given or named is not None else nullcontext():
+            return load(path, test_rows=test_rows, labels=named if has_names else None), True
     except InputError as error:
-        if needs_labels and not isinstance(error, NoLabelsError):
-            raise
-        layout = None if path in NAMES else layout_of(folder_of_data(Path(path)))
-        if layout is None or "labels" not in LAYOUTS[layout].options:  # a folder of images always has labels
+        if not has_names or not (given or isinstance(error, (NoLabelsError, UnknownLabelsError))):
             raise
     return load(path, labels=UNLABELLED, test_rows=test_rows), False
+
+
+def _without_labels(paths: Iterable[str], option: str, named: str | None) -> InputError:
+    """The refusal of data of which no part has labels."""
+    if named is not None:
+        return InputError(
+            f"{option} {quoted(named)} is no file, and none of {quoted_list(paths)} has an array or column of this name: "
+            "give a file of labels, or a name that one of them has"
+        )
+    return InputError(f"none of {quoted_list(paths)} has labels: give {option} FILE")
+
+
+def _note_test_rows(paths: Iterable[str], why: str) -> None:
+    """Note test rows in files next to .npy files, which are not used."""
+    for path in paths:
+        if path.lower().endswith(".npy") and (test := find_test_rows(Path(path))) and find_labels(test):
+            log.info(
+                "%s next to %s is not used, because %s: to test on it, give --test and --test-labels",
+                quoted(test.name),
+                quoted(Path(path).name),
+                why,
+            )
 
 
 def _without_test_rows_of_some(read: dict[str, Dataset], paths: dict[str, str]) -> dict[str, Dataset]:
@@ -156,25 +195,23 @@ def _without_test_rows_of_some(read: dict[str, Dataset], paths: dict[str, str]) 
     return kept
 
 
-def _labels_in(path: str) -> np.ndarray:
-    return plain_labels(read_labels(existing_path(path, wanted="a file of labels")), quoted(path))
-
-
-def _check_order(path: str, own: np.ndarray, labels: np.ndarray, source: str) -> None:
-    """Refuse rows in another order than the labels given for them, as far as labels of their own show it.
+def _note_others(labelled: Mapping[str, np.ndarray], labels: np.ndarray, source: str) -> None:
+    """Note labels inside the data, which are not used because others are given; and if they show another order of rows.
 
     Other names of the same classes are no contradiction, nor are classes of other sizes. Classes of the same sizes are, if
     rows of one class have different ones there.
     """
-    if len(own) != len(labels):
-        return
-    sizes, wanted = (np.sort(np.unique(of, return_counts=True)[1]) for of in (own, labels))
-    if np.array_equal(sizes, wanted) and (rows := _contradiction(own, labels)) is not None:
-        row = rows[1]
-        raise InputError(
-            f"the labels of {quoted(path)} and {quoted(source)} have classes of the same sizes, but differ, first at row "
-            f"{row}: {quoted(own[row])} and {quoted(labels[row])}; give all files the same rows in the same order"
-        )
+    for path, own in labelled.items():
+        said = f"the labels in {quoted(path)} are not used, because those of {quoted(source)} are given"
+        if len(own) == len(labels):
+            sizes, wanted = (np.sort(np.unique(of, return_counts=True)[1]) for of in (own, labels))
+            if np.array_equal(sizes, wanted) and (rows := _contradiction(own, labels)) is not None:
+                at = rows[1]
+                said += (
+                    f"; their classes have the same sizes, but they differ, first at row {at} ({quoted(own[at])} and "
+                    f"{quoted(labels[at])}): check that both have the rows in the same order"
+                )
+        log.info("%s", said)
 
 
 def _contradiction(labels: np.ndarray, others: np.ndarray) -> tuple[int, int] | None:
@@ -245,13 +282,15 @@ def _check_lengths(rows: dict[str, np.ndarray], n_labels: int, source: str, what
 
 def _test(
     options: CompareOptions, paths: dict[str, str], read: dict[str, Dataset], own: Collection[str]
-) -> tuple[dict[str, np.ndarray] | None, np.ndarray | None]:
-    """The test rows of each representation and their labels: of --test, or of the files themselves.
+) -> tuple[dict[str, np.ndarray] | None, np.ndarray | None, str | None]:
+    """The test rows of each representation, their labels and what has these: of --test, or of the files themselves.
 
     `own` are the paths whose data has labels of its own.
     """
     with_test = [name for name, dataset in read.items() if dataset.X_test is not None]
-    given = None if options.test_labels is None else _labels_in(options.test_labels)
+    given, named = _given(options.test_labels)
+    if named is None and given is None:  # a column of the training rows may be one of the test rows too
+        named = _given(options.labels)[1]
     labelled: dict[str, np.ndarray] = {}
     test: dict[str, np.ndarray] = {}
     if options.test:
@@ -266,7 +305,7 @@ def _test(
             require_data(path)
             wanted = read[name].feature_names or ()
             with features_wanted(wanted):
-                dataset, has_labels = _read(path, needs_labels=given is None, test_rows=False)
+                dataset, has_labels = _read(path, given=given is not None, named=named, test_rows=False)
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
@@ -283,30 +322,32 @@ def _test(
             test[name] = dataset.X_test
             if paths[name] in own:
                 labelled[paths[name]] = labels_of(dataset, dataset.y_test)
-    elif given is not None:
+    elif options.test_labels is not None:
         raise InputError("--test-labels is given without test rows: give --test FILE for each representation")
     else:
-        return None, None
+        return None, None, None
     if options.folds is not None:
         raise InputError("--folds is given, but there are test rows: leave one of them out")
     labels = _agreed(labelled, "test rows") if given is None else given
     if labels is None:
-        raise InputError("the test rows have no labels: give --test-labels FILE")
+        raise _without_labels(options.test or paths.values(), "--test-labels", named)
     where = dict(zip(paths, options.test, strict=True)) if options.test else paths
-    source = options.test_labels or next(iter(labelled))
+    source = next(iter(labelled)) if given is None else str(options.test_labels)
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")
-    if options.test_labels is not None:
-        for path, own_labels in labelled.items():
-            _check_order(path, own_labels, labels, options.test_labels)
-    return test, labels
+    if given is not None:
+        _note_others(labelled, labels, source)
+    return test, labels, source
 
 
-def _codes(labels: np.ndarray, test_labels: np.ndarray | None) -> tuple[list[str], np.ndarray]:
+def _codes(
+    labels: np.ndarray, test_labels: np.ndarray | None, source: str, test_source: str | None
+) -> tuple[list[str], np.ndarray]:
     """Class names, and the codes of the labels and then of the test labels."""
-    if test_labels is not None and labels.dtype.kind != test_labels.dtype.kind:
+    if test_labels is not None and (labels.dtype.kind == "U") != (test_labels.dtype.kind == "U"):
+        kinds = ["text" if of.dtype.kind == "U" else "numbers" for of in (labels, test_labels)]
         raise InputError(
-            f"the labels are {'text' if labels.dtype.kind == 'U' else 'numbers'}, such as {quoted(labels[0])}, and those of "
-            f"the test rows are not, such as {quoted(test_labels[0])}: use the same labels in both"
+            f"the labels of the training rows in {quoted(source)} are {kinds[0]}, such as {quoted(labels[0])}, and those of "
+            f"the test rows in {quoted(test_source)} are {kinds[1]}, such as {quoted(test_labels[0])}: write them alike"
         )
     every = labels if test_labels is None else np.concatenate([labels, test_labels])
     classes, codes = np.unique(every, return_inverse=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, TextIO
 
 from fastcls._validation.messages import counted
+from fastcls.display import style
 
 from ._significance import SIGNIFICANCE_LEVEL
 from ._text import markup
 from ._words import interval, listed, seconds
 
 _WIDTH = 80
-_MOST_PAIRS = 6  # of a protocol; with more, only those with the most accurate representation are printed
+_MOST_PAIRS = 15  # of a protocol; with more, only those with the most accurate representation are printed
 
 
 def compared_rows(results: dict[str, Any], protocol: str) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
     )
     table = Table(**look)
     for heading in ("protocol", "representation", "setting"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", min_width=len(heading))
     for heading in ("test %", "95 % interval", "F1 %", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for protocol in results["protocols"]:
@@ -100,6 +101,10 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
                 style="bold" if row["representation"] in near and len(near) < len(rows) else None,
                 end_section=number == len(rows) - 1,
             )
+    majority = results["baseline"]
+    always = f"always {markup(style.shorten(majority['class_name'], 14), stream)}"
+    accuracy = f"{100 * majority['test_accuracy']:.2f}"
+    table.add_row("majority", always, "", accuracy, interval(*majority["test_accuracy_interval"]), "", "", style="dim")
     console.print(table)
     for protocol in results["protocols"]:
         pairs = Table(title=f"pairs, {protocol}", title_justify="left", title_style="bold", **look)
@@ -107,7 +112,13 @@ def print_comparison(results: dict[str, Any], stream: TextIO) -> None:
             pairs.add_column(heading, overflow="fold")
         for heading in ("points", "95 % interval", "p (Holm)", "only 1st:2nd", "agree %"):
             pairs.add_column(heading, justify="right", no_wrap=True)
-        for pair in shown_pairs(results, protocol):
+        shown = shown_pairs(results, protocol)
+        n_pairs = sum(pair["protocol"] == protocol for pair in results["pairs"])
+        if len(shown) < n_pairs:
+            pairs.caption = f"{len(shown)} of {n_pairs} pairs, those with {markup(best_of(results, protocol), stream)}; "
+            pairs.caption += "all are in report.html and results.json (--out DIR, --json)"
+            pairs.caption_justify = "left"
+        for pair in shown:
             pairs.add_row(
                 markup(pair["first"], stream),
                 markup(pair["second"], stream),

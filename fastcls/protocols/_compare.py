@@ -25,7 +25,7 @@ from fastcls.model_selection import advice_at_end, check_folds, check_test, make
 from ..datasets import train_validation_split
 from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
-from ._few_shot import evaluate_few_shot
+from ._few_shot import evaluate_few_shot, notes_on_sizes
 from ._knn import evaluate_neighbors
 from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
 from ._parts import PartsFolder
@@ -339,7 +339,7 @@ class Plan:
         return summarized(found, facts, self.truth, self.classes, self.test_rows, settings, title, tuple(self.reused))
 
     def notes(self) -> list[str]:
-        """What to know of the evaluated parts: a probe that chose an end of its protocol's grid."""
+        """What to know of the evaluated parts: a probe that chose an end of its protocol's grid, classes of few rows."""
         found = []
         for part in filter(self.is_done, self.parts):
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
@@ -351,6 +351,10 @@ class Plan:
             accuracy = line.numbers.values["top1"][0]
             advice = (advice_at_end(name, one, grid, accuracy, grid="those that the protocol tries") for one in values)
             found += [f"{part.protocol}, {part.representation}: {one}" for one in dict.fromkeys(advice) if one is not None]
+        sizes = [np.unique(self.y[kept], return_counts=True)[1] for kept, _ in self._splits]
+        for name in (name for name in self.protocols if PROTOCOLS[name].kind == "few_shot"):
+            said = [notes for counts in sizes if (notes := notes_on_sizes(self.n_per_class, counts))]
+            found += [f"{name}: {one}" for one in said[0]] if said else []
         return found
 
     def settings(self) -> dict[str, Any]:

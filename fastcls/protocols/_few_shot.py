@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,20 +191,26 @@ def evaluate_few_shot(
         "n_tries": n_tries,
         "seed": seed,
     }
-    counts, notes = np.bincount(codes[free], minlength=len(classes)), []
+    notes = notes_on_sizes(wanted, np.bincount(codes[free], minlength=len(classes)))
+    if notes:
+        settings["note"] = "; ".join(notes)
+    return Evaluated(title, settings, lines, truth, classes)
+
+
+def notes_on_sizes(wanted: Sequence[int | float], counts: np.ndarray) -> list[str]:
+    """What to know of classes that have too few rows (`counts` of each class) for a number or a share of them."""
+    notes = []
     numbers, shares = ([n for n in wanted if isinstance(n, kind)] for kind in (int, float))
     if numbers and (n_small := int((counts < max(numbers)).sum())):
         has = "has" if n_small == 1 else "have"
         notes.append(
-            f"{n_small:,} of {len(classes):,} classes {has} fewer than {max(numbers):,} rows: every try takes all of them"
+            f"{n_small:,} of {len(counts):,} classes {has} fewer than {max(numbers):,} rows: every try takes all of them"
         )
     if shares and (n_small := int((counts * min(shares) < 1.0).sum())):
         notes.append(
-            f"a share of {min(shares):g} is less than one row of {n_small:,} of {len(classes):,} classes: it takes one"
+            f"a share of {min(shares):g} is less than one row of {n_small:,} of {len(counts):,} classes: it takes one"
         )
-    if notes:
-        settings["note"] = "; ".join(notes)
-    return Evaluated(title, settings, lines, truth, classes)
+    return notes
 
 
 def _check_classifier(classifier: str | None, preset: str | None) -> tuple[str, str]:

@@ -159,20 +159,6 @@ def test_labels_may_come_from_one_of_the_files_and_names_may_be_given(files):
     assert results["class_names"] == ["0", "1", "2"]
 
 
-def test_rows_in_another_order_than_the_labels_given_are_refused(files):
-    head, *lines = Path("bad.csv").read_text().splitlines()
-    Path("turned.csv").write_text("\n".join([head, *sorted(lines)]) + "\n")
-    done = cli("compare", "good.npy", "turned.csv", "--labels", "species.npy", *QUICK)
-    assert done.exit_code == 2
-    assert "'turned.csv' and 'species.npy' have classes of the same sizes, but differ, first at row 1: " in done.stderr
-    words = ("compare", "good.npy", "bad.csv", "--labels", "species.npy", *QUICK, "--json")
-    assert cli(*words).exit_code == 0
-    tested = cli(*words, "--test", "good.npy,turned.csv", "--test-labels", "species.npy")
-    assert tested.exit_code == 2
-    assert "'turned.csv' and 'species.npy' have classes of the same sizes, but differ, first at row 1: " in tested.stderr
-    assert cli(*words, "--test", "good.npy,bad.csv", "--test-labels", "species.npy").exit_code == 0
-
-
 def test_every_file_is_read_once(files, monkeypatch):
     read = []
     inner = _compare_inputs.load

@@ -72,6 +72,10 @@ def facts(results: dict[str, Any]) -> list[str]:
         f"{counted(results['n_test'], 'test row')} ({results['rows']})",
         f"{counted(results['n_classes'], 'class')} of {sizes}",
     ]
+    sources = dict.fromkeys(results["labels"].values())
+    found.append(f"labels of {' and '.join(sources)}")
+    majority = results["baseline"]
+    found.append(f"always predicting the majority class ({majority['class_name']}): {percent(majority['test_accuracy'])}")
     if results["limit"] is not None:
         found.append(f"at most {counted(results['limit'], 'row')} were used (--limit)")
     return [*found, f"seed {results['seed']}", results["date"]]
