@@ -19,7 +19,7 @@
         _test_set   the test set, evaluated once per model         _repeats    test rows that equal a training row
         _significance  which differences of models count           _predictions   predictions.csv, wrong predictions
         _failures   a failed step, in one line                     _table      what a run prints at its end
-        _streams    writing to stdout and stderr in any state
+        _streams    writing to stdout and stderr in any state      _signals    SIGTERM acts as Ctrl-C
         _results    results.json                                   _outcome    everything that the report draws
         _checksum   checksums of training and test rows            _writing    models, report and results of a run
         report/     report.html
@@ -27,10 +27,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from importlib.util import find_spec
 
+from ._signals import act_as_interrupts, exit_status
 from ._streams import open_streams, say, swallow
 
 #: modules of the extra, imported late; all commands need all of them, so a missing one is reported before any work
@@ -43,7 +43,7 @@ def main() -> None:
     try:
         try:
             _require_extra()
-            _clean_up_on_termination()
+            act_as_interrupts()
             from ._app import app
 
             app(prog_name="fastcls")
@@ -51,7 +51,7 @@ def main() -> None:
             sys.stdout.flush()  # here, where an error can still be reported
     except KeyboardInterrupt:  # during the imports; the commands handle it themselves
         say("fastcls: interrupted")
-        raise SystemExit(130) from None
+        raise SystemExit(exit_status()) from None
     except OSError as error:
         swallow(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # `fastcls predict ... | head` ends quietly
@@ -68,11 +68,3 @@ def _require_extra() -> None:
             'install with: pip install "fastcls[run]"'
         )
         raise SystemExit(2)
-
-
-def _clean_up_on_termination() -> None:
-    """Exit normally on SIGTERM or SIGHUP (a time limit, a shutdown, a closed terminal), so that unfinished files go."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP on purpose
-            signal.signal(number, lambda number, frame: sys.exit(128 + number))

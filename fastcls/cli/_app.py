@@ -12,6 +12,7 @@ from fastcls._validation.messages import printable
 
 from ._commands import (
     AsJson,
+    Drop,
     Labels,
     OneLineGroup,
     PlainCommand,
@@ -122,6 +123,7 @@ def run(
         ),
     ] = None,
     labels: Labels = None,
+    drop: Drop = None,
     class_names: Annotated[
         str | None, typer.Option(metavar="FILE", help="Text file with the names of the labels 0, 1, 2, ..., one per line.")
     ] = None,
@@ -180,6 +182,7 @@ def run(
         seed=seed,
         out=path_of(out),
         labels=labels,
+        drop=drop,
         class_names=class_names,
         image_size=image_size,
         force=force,
@@ -214,7 +217,7 @@ def run(
         show(finished.results, sys.stdout)
     if table is not None:
         say(add_to_csv(table_of(finished.results), table))
-    for line in last_lines(finished.results, finished.folder, data, labels):
+    for line in last_lines(finished.results, finished.folder, data, labels, options.drop):
         say(line) if as_json else print(line)
     if finished.results["failures"]:
         raise typer.Exit(1)
@@ -237,10 +240,12 @@ def compare(
     labels: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
-            help="Labels of the rows: .npy, .npz, .csv, .parquet, .h5, .safetensors or .txt (default: those of DATA).",
+            metavar="FILE|NAME",
+            help="Labels of the rows: .npy, .npz, .csv, .parquet, .h5, .safetensors or .txt, or the name of the array or "
+            "column that has them (default: those of DATA).",
         ),
     ] = None,
+    drop: Drop = None,
     test: Annotated[
         list[str] | None,
         typer.Option(
@@ -249,7 +254,7 @@ def compare(
             "fifth of the rows; see --folds).",
         ),
     ] = None,
-    test_labels: Annotated[str | None, typer.Option(metavar="FILE", help="Labels of the test rows.")] = None,
+    test_labels: Annotated[str | None, typer.Option(metavar="FILE|NAME", help="Labels of the test rows.")] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -296,6 +301,7 @@ def compare(
     options = parse_compare_options(
         data,
         labels=labels,
+        drop=drop,
         test=test or (),
         test_labels=test_labels,
         preset=preset,
@@ -343,6 +349,7 @@ def predict(
     top: Annotated[int, typer.Option(metavar="K", parser=whole_number, help="Write the K best classes of each row.")] = 1,
     every: Annotated[bool, typer.Option("--all", help="Also write the probability (SVM: score) of every class.")] = False,
     labels: Labels = None,
+    drop: Drop = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -355,7 +362,14 @@ def predict(
     refuse_archives(data)
     from ._predict import predict as predict_all
 
-    options: dict[str, Any] = {"as_json": as_json, "top": top, "every": every, "labels": labels, "strict": strict}
+    options: dict[str, Any] = {
+        "as_json": as_json,
+        "top": top,
+        "every": every,
+        "labels": labels,
+        "drop": drop,
+        "strict": strict,
+    }
     if n_unreadable := predict_all(model, data, out=path_of(out), **options):
         exit_unreadable(n_unreadable)
 
@@ -367,6 +381,7 @@ def gradcheck(
     loss: Annotated[str, typer.Option(metavar="NAME", help="One of {losses}.")] = "softmax",
     seed: Seed = 0,
     labels: Labels = None,
+    drop: Drop = None,
 ) -> None:
     """Compare the compiled gradient of a loss with the numerical one.
 
@@ -375,7 +390,7 @@ def gradcheck(
     refuse_archives([data])
     from ._gradcheck import gradcheck as check
 
-    if not check(data, loss, seed=seed, labels=labels):
+    if not check(data, loss, seed=seed, labels=labels, drop=drop):
         raise typer.Exit(1)
 
 

@@ -32,6 +32,7 @@ class RunOptions:
     limit: int | None = None
     given_seed: int | None = None  # None: 0, or that of the protocol
     labels: str | None = None
+    drop: tuple[str, ...] = ()
     class_names: str | None = None
     image_size: int | None = None
     force: bool = False
@@ -67,7 +68,7 @@ class RunOptions:
                 words += [f"--{name.removeprefix('given_').replace('_', '-')}", str(value)]
         if self.folds is not None:
             words += ["--folds", str(self.folds)]
-        for name in ("ks", "metrics", "models"):
+        for name in ("ks", "metrics", "models", "drop"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
         flags = [
@@ -101,6 +102,7 @@ def parse_options(
     strict: bool = False,
     follow_links: bool = False,
     lecture: bool = False,
+    drop: str | None = None,
 ) -> RunOptions:
     """Check the options and convert them.
 
@@ -135,6 +137,7 @@ def parse_options(
         limit=limit,
         given_seed=seed,
         labels=labels,
+        drop=parse_drop(drop),
         class_names=class_names,
         image_size=image_size,
         force=force,
@@ -149,14 +152,20 @@ def parse_options(
 
 def check_protocol(preset: str | None, probe: str | None, decided: Mapping[str, Any]) -> None:
     """Refuse an unknown protocol, two of them, and options that a protocol sets itself."""
-    from ..protocols import KNN_PRESETS, PROBE_PRESETS  # takes a second
+    from ..protocols import KNN_PRESETS, PROBE_PRESETS, PROTOCOLS  # takes a second
 
     known = {"--preset": (*KNN_PRESETS, "course"), "--probe": tuple(PROBE_PRESETS)}
     given = {option: name for option, name in (("--preset", preset), ("--probe", probe)) if name is not None}
     for option, name in given.items():
         if name not in known[option]:
-            other = next((one for one in known if name in known[one]), None)
-            hint = f"did you mean {other} {name}? Or " if other else _did_you_mean(name, known[option])
+            other = next((f"{one} {name}" for one in known if name in known[one]), None)
+            if (elsewhere := PROTOCOLS.get(name)) is not None and elsewhere.kind == "few_shot":
+                raise InputError(
+                    f"{option} {name}: this protocol belongs to another command: fastcls compare A B --preset {name}"
+                )
+            if other is None and elsewhere is not None:
+                other = elsewhere.preset_name if option == "--probe" else f"--probe {elsewhere.preset_name}"
+            hint = f"did you mean {other}? Or " if other else _did_you_mean(name, known[option])
             raise InputError(f"unknown {option[2:]} {name}: {hint}choose from {', '.join(known[option])}")
     if len(given) > 1:
         raise InputError("--preset and --probe are both given: omit one of them")
@@ -180,6 +189,14 @@ def parse_folds(text: str | None) -> int | Literal["loo"] | None:
     if not text.strip().isdecimal() or int(text) < 2:
         raise InputError(f"--folds {text!r}: wanted a number of folds, at least 2, or loo (leave-one-out)")
     return int(text)
+
+
+def parse_drop(text: str | None) -> tuple[str, ...]:
+    """Return the names of columns in ``a,b``; none if the option is not given."""
+    names = () if text is None else tuple(dict.fromkeys(_parts(text)))
+    if text is not None and not names:
+        raise InputError(f"--drop {text!r}: wanted names of columns, separated by commas")
+    return names
 
 
 def _range(part: str) -> Iterable[int]:

@@ -16,12 +16,12 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
 from fastcls._validation.paths import refuse_archive
 
+from ._signals import exit_status
 from ._streams import say
 from ._text import one_line
 
 BAD_INPUT = 2
 SOME_UNREADABLE = 3  # images that cannot be read
-INTERRUPTED = 130
 
 
 def refuse(message: str) -> None:
@@ -121,7 +121,10 @@ class PlainCommand(TyperCommand):
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Report errors in one line. Exit status: 2 for bad input, 130 for Ctrl-C, 1 for a failed check or full memory."""
+    """Report errors in one line.
+
+    Exit status: 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM, 1 for a failed check or full memory.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **options: Any) -> None:
@@ -129,7 +132,7 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **options)
         except KeyboardInterrupt as error:
             refuse(one_line(error) if error.args else "interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(exit_status()) from None
         except BrokenPipeError:  # `fastcls predict ... | head`: typer ends quietly
             raise
         except MemoryError as error:
@@ -178,6 +181,13 @@ Labels = Annotated[
         metavar="FILE|NAME",
         help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt), or the name of the array or "
         "column of DATA that has them.",
+    ),
+]
+Drop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="Columns of a table to leave out: text that is no label, or all but one of several columns of lists.",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]

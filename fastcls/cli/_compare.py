@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ from ._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from ._failures import described
 from ._folder import is_inside_data
 from ._progress import Progress
-from ._text import about
+from ._text import about, as_options
 
 #: increased when a field is removed or changes its meaning, but not for new fields
 SCHEMA = 1
@@ -72,8 +73,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[dict[str, Any]
             progress.line(f"note: {options.out} had the results of another comparison, which are replaced: {earlier}")
         elif earlier is not None and (changed := _changed(options.out, results)):
             progress.line(
-                f"note: {options.out} had the results of the same command on other rows or labels of {quoted_list(changed)}, "
-                "which are replaced"
+                f"note: {options.out} had the results of the same command on other rows or labels of "
+                f"{quoted_list(changed)}, which are replaced"
             )
         with progress.step("drawing the report"):
             write_comparison(results, options.out / "report.html")
@@ -155,7 +156,7 @@ def prepare(options: CompareOptions, data: Representations, progress: Progress) 
             f"{facts['bytes_per_row']:,} bytes a row"
         )
     progress.line(
-        f"{counted(plan.n_train, 'training row')}, {counted(len(plan.truth), 'test row')} ({plan.how}), "
+        f"{counted(plan.n_train, 'training row')}, {counted(len(plan.truth), 'test row')} ({division(plan)}), "
         f"{counted(len(plan.classes), 'class')}, labels of {sources(data)}"
     )
     for protocol in plan.protocols:
@@ -180,6 +181,11 @@ def sources(data: Representations) -> str:
     """Return what the labels were read from, quoted."""
     names = [data.labels, *([] if data.test_labels in (None, data.labels) else [data.test_labels])]
     return " and ".join(map(quoted, names))
+
+
+def division(plan: Plan) -> str:
+    """Return how the rows were divided, in the words of the command line."""
+    return as_options(re.sub(r", test_size=(0\.\d+)", lambda size: f" of {100 * float(size[1]):g} %", plan.how))
 
 
 def baseline(options: CompareOptions, data: Representations, plan: Plan) -> dict[str, Any]:
@@ -276,7 +282,7 @@ def results_of(
         "command": options.command,
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         **n_rows,
-        "rows": plan.how,
+        "rows": division(plan),
         "labels": {"rows": data.labels, "test_rows": data.test_labels or data.labels},
         "baseline": baseline(options, data, plan),
         "limit": options.limit,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from fastcls.datasets import (
     UNLABELLED,
     Dataset,
     NoLabelsError,
+    UnknownColumnsError,
     UnknownLabelsError,
     existing_path,
     features_wanted,
@@ -32,7 +34,7 @@ from fastcls.datasets import (
 
 from .. import datasets
 from ._compare_options import CompareOptions
-from ._data import load, require_data, takes_labels
+from ._data import load, require_data, takes
 
 log = logging.getLogger("fastcls")
 
@@ -108,11 +110,16 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     test_rows = options.labels is None and not options.test and options.folds is None
     read: dict[str, Dataset] = {}
     labelled: dict[str, np.ndarray] = {}
+    unknown = set(options.drop)
     for done, (name, path) in enumerate(paths.items(), 1):
-        read[name], own = _read(path, given=given is not None, named=named, test_rows=test_rows)
+        read[name], own = _read(
+            path, given=given is not None, named=named, test_rows=test_rows, drop=options.drop, unknown=unknown
+        )
         if own:
             labelled[path] = labels_of(read[name], read[name].y)
         report(done, len(paths))
+    if unknown:
+        raise InputError(f"--drop: none of {quoted_list(paths.values())} has a column {quoted_list(sorted(unknown))}")
     if test_rows:
         read = _without_test_rows_of_some(read, paths)
     elif not options.test:
@@ -145,20 +152,34 @@ def _given(labels: str | None) -> tuple[np.ndarray | None, str | None]:
     return plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels)), None
 
 
-def _read(path: str, *, given: bool, named: str | None, test_rows: bool) -> tuple[Dataset, bool]:
+def _read(
+    path: str, *, given: bool, named: str | None, test_rows: bool, drop: tuple[str, ...], unknown: set[str]
+) -> tuple[Dataset, bool]:
     """The data at a path, and whether it has labels of its own.
 
     If labels are `given`, none are looked for next to the rows, and those inside may be wrong. If they are `named`, only an
-    array or column of this name has them.
+    array or column of this name has them. Columns to `drop` that the data has are taken out of `unknown`.
     """
-    has_names = takes_labels(path)  # a folder of images always has labels
+    has_names = takes(path, "labels")  # a folder of images always has labels
+    options: dict[str, Any] = {"test_rows": test_rows, "drop": drop if takes(path, "drop") else (), "unknown": unknown}
     try:
         with own_labels_only() if given or named is not None else nullcontext():
-            return load(path, test_rows=test_rows, labels=named if has_names else None), True
+            return _loaded(path, labels=named if has_names else None, **options), True
     except InputError as error:
         if not has_names or not (given or isinstance(error, (NoLabelsError, UnknownLabelsError))):
             raise
-    return load(path, labels=UNLABELLED, test_rows=test_rows), False
+    return _loaded(path, labels=UNLABELLED, **options), False
+
+
+def _loaded(path: str, *, drop: tuple[str, ...], unknown: set[str], **options: Any) -> Dataset:
+    """The data without the columns to `drop`, as far as it has them; these are taken out of `unknown`."""
+    try:
+        dataset = load(path, drop=drop, **options)
+    except UnknownColumnsError as error:
+        drop = tuple(name for name in drop if name not in error.missing)
+        dataset = load(path, drop=drop, **options)
+    unknown.difference_update(drop)
+    return dataset
 
 
 def _without_labels(paths: Iterable[str], option: str, named: str | None) -> InputError:
@@ -168,6 +189,8 @@ def _without_labels(paths: Iterable[str], option: str, named: str | None) -> Inp
             f"{option} {quoted(named)} is no file, and none of {quoted_list(paths)} has an array or column of this name: "
             "give a file of labels, or a name that one of them has"
         )
+    if option == "--test-labels":
+        return InputError("the test rows have no labels: give --test-labels FILE")
     return InputError(f"none of {quoted_list(paths)} has labels: give {option} FILE")
 
 
@@ -305,7 +328,9 @@ def _test(
             require_data(path)
             wanted = read[name].feature_names or ()
             with features_wanted(wanted):
-                dataset, has_labels = _read(path, given=given is not None, named=named, test_rows=False)
+                dataset, has_labels = _read(
+                    path, given=given is not None, named=named, test_rows=False, drop=options.drop, unknown=set()
+                )
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
@@ -330,7 +355,7 @@ def _test(
         raise InputError("--folds is given, but there are test rows: leave one of them out")
     labels = _agreed(labelled, "test rows") if given is None else given
     if labels is None:
-        raise _without_labels(options.test or paths.values(), "--test-labels", named)
+        raise _without_labels(options.test or paths.values(), "--test-labels", options.test_labels)
     where = dict(zip(paths, options.test, strict=True)) if options.test else paths
     source = next(iter(labelled)) if given is None else str(options.test_labels)
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")

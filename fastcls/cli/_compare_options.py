@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastcls._validation.errors import InputError
 
-from ._checks import as_word
+from ._checks import as_word, parse_drop
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class CompareOptions:
 
     data: tuple[str, ...]
     labels: str | None = None
+    drop: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     test_labels: str | None = None
     presets: tuple[str, ...] = ()
@@ -41,6 +42,8 @@ class CompareOptions:
         for name in ("labels", "test_labels", "folds", "limit", "out", "csv"):
             if (value := getattr(self, name)) is not None:
                 words += [f"--{name.replace('_', '-')}", str(value)]
+        if self.drop:
+            words += ["--drop", ",".join(self.drop)]
         if self.presets != DEFAULT_PROTOCOLS:
             words += ["--preset", ",".join(self.presets)]
         if self.n_per_class != N_PER_CLASS:
@@ -66,6 +69,7 @@ def parse_compare_options(
     seed: int,
     out: Path | None,
     csv: Path | None,
+    drop: str | None = None,
 ) -> CompareOptions:
     """Check the options and convert them.
 
@@ -74,7 +78,7 @@ def parse_compare_options(
     InputError
         For an unusable value; the message lists usable ones.
     """
-    from ..protocols import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, check_protocols
+    from ..protocols import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
 
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
@@ -82,13 +86,25 @@ def parse_compare_options(
         if value is not None and value < least:
             raise InputError(f"{name} {value}: wanted a whole number of at least {least}")
     names = DEFAULT_PROTOCOLS if preset is None else [name.strip() for name in preset.split(",") if name.strip()]
+    if "course" in names:
+        raise InputError("--preset course is the assignment of the course, of fastcls run: fastcls run DATA --preset course")
+    presets = check_protocols(names)
+    sizes = N_PER_CLASS if n_per_class is None else parse_n_per_class(n_per_class)
+    unused = {"--n-per-class": n_per_class, "--tries": tries}
+    if not any(PROTOCOLS[name].kind == "few_shot" for name in presets):
+        for option in (option for option, value in unused.items() if value is not None):
+            raise InputError(
+                f"{option} is for few-shot protocols, but --preset {','.join(presets)} has none: leave it out, or add one, "
+                "such as mteb-few-shot"
+            )
     return CompareOptions(
         data=tuple(data),
         labels=labels,
+        drop=parse_drop(drop),
         test=tuple(path for word in test for path in _paths(word)),
         test_labels=test_labels,
-        presets=check_protocols(names),
-        n_per_class=N_PER_CLASS if n_per_class is None else parse_n_per_class(n_per_class),
+        presets=presets,
+        n_per_class=sizes,
         tries=N_TRIES if tries is None else tries,
         folds=folds,
         limit=limit,

@@ -46,6 +46,8 @@ def load(data: str, metrics: Sequence[str] = (), *, test_rows: bool = True, **op
     require_data(data)
     refuse_same_file(options.get("labels"), data)
     if not test_rows and data not in NAMES and layout_of(Path(data)) == "npy":
+        if options.get("drop"):
+            raise InputError(f"--drop is given for {quoted(data)}, an .npy file; only tables take it: leave it out")
         dataset = datasets.load_npy(data, labels=options.get("labels"), test_rows=False)
     else:
         dataset = datasets.load(data, **options)
@@ -64,7 +66,7 @@ def _strictest(metrics: Sequence[str], n_features: int) -> set[str]:
 
 def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """Load the data of a run, divided into training and test rows. Of a folder, only the images in use are decoded."""
-    if options.labels is None and options.data not in NAMES and Path(options.data).is_dir():
+    if options.labels is None and not options.drop and options.data not in NAMES and Path(options.data).is_dir():
         root = folder_of_data(existing_path(options.data, wanted="a path to data"))
         if layout_of(root) == "images" and options.class_names is None:
             on_error: OnError = "raise" if options.strict else "skip"
@@ -83,6 +85,7 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
         options.data,
         options.metrics,
         labels=options.labels,
+        drop=options.drop,
         image_size=options.image_size,
         progress=report,
         class_names=options.class_names,
@@ -125,10 +128,10 @@ def require_data(data: str, wanted: str = "the name digits, or a path to data") 
         existing_path(data, wanted=wanted)
 
 
-def takes_labels(data: str) -> bool:
-    """Return whether the layout of some data takes labels from elsewhere."""
+def takes(data: str, option: str) -> bool:
+    """Return whether the loader of some data takes an option: ``labels`` from elsewhere, columns to ``drop``."""
     layout = None if data in NAMES else layout_of(folder_of_data(Path(data)))
-    return layout is not None and "labels" in LAYOUTS[layout].options
+    return layout is not None and option in LAYOUTS[layout].options
 
 
 def refuse_same_file(labels: Any, data: str) -> None:

@@ -42,7 +42,7 @@ from fastcls.datasets import (
 )
 
 from ._data import load as load_data
-from ._data import refuse_same_file, require_data, takes_labels
+from ._data import refuse_same_file, require_data, takes
 from ._progress import Progress
 from ._split import are_trained_on, held_out, held_out_files, n_tested, n_tested_files
 
@@ -78,14 +78,20 @@ class Rows:
 
 
 def read_rows(
-    model: Any, data: Sequence[str], progress: Progress, *, labels: Path | None = None, strict: bool = False
+    model: Any,
+    data: Sequence[str],
+    progress: Progress,
+    *,
+    labels: Path | None = None,
+    drop: tuple[str, ...] = (),
+    strict: bool = False,
 ) -> Iterator[Rows]:
     """Yield the rows of every path, in the order given, checked for the model, which says its recipe for images.
 
     All images are read together, so one message lists the bad ones; consecutive ones take one search.
     """
     metadata = dict(getattr(model, "metadata_", None) or {})
-    parts = _read_parts(model, data, metadata, progress, labels=labels, strict=strict)
+    parts = _read_parts(model, data, metadata, progress, labels=labels, drop=drop, strict=strict)
     for part in parts:
         _check_width(model, part)
         if not part.are_images and (text := scale_note(part.X, metadata, part.source)):
@@ -94,19 +100,28 @@ def read_rows(
 
 
 def _read_parts(
-    model: Any, data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, labels: Path | None, strict: bool
+    model: Any,
+    data: Sequence[str],
+    metadata: dict[str, Any],
+    progress: Progress,
+    *,
+    labels: Path | None,
+    drop: tuple[str, ...],
+    strict: bool,
 ) -> list[Rows]:
     for path in data:
         require_data(path, _DATA)
     if labels is not None and len(data) > 1:
         raise InputError(f"--labels is given for {len(data)} paths: give one")
     images = [_images_at(path, model, metadata, progress) for path in data]
+    if drop and images[0]:
+        raise InputError(f"--drop is given for the images of {data[0]}; only tables take it: leave it out")
     if labels is not None and images[0]:
         raise InputError(f"--labels is given for the images of {data[0]}: their classes are the names of their folders")
     names = getattr(model, "feature_names_in_", None)
     wanted = None if names is None else tuple(names.tolist())
     arrays = [
-        None if found else _read_rows(path, labels, wanted, progress) for path, found in zip(data, images, strict=True)
+        None if found else _read_rows(path, labels, drop, wanted, progress) for path, found in zip(data, images, strict=True)
     ]
     every = [image for found in images for image in found]
     pixels, broken = _read_images(every, metadata, progress, strict=strict)
@@ -281,7 +296,7 @@ def _read_images(
 
 
 def _read_rows(
-    data: str, labels: Path | None, wanted: tuple[str, ...] | None, progress: Progress
+    data: str, labels: Path | None, drop: tuple[str, ...], wanted: tuple[str, ...] | None, progress: Progress
 ) -> tuple[np.ndarray, list[str | None] | None]:
     """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels.
 
@@ -293,7 +308,7 @@ def _read_rows(
     refuse_same_file(labels, data)
     if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
         with own_labels_only():
-            X, _ = _read_rows(data, None, wanted, progress)
+            X, _ = _read_rows(data, None, drop, wanted, progress)
         y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
         if len(y) != len(X):
             raise InputError(
@@ -306,13 +321,14 @@ def _read_rows(
     with progress.step("loading the data") as report, features_wanted(wanted):
         try:
             given = None if labels is None else str(labels)
-            dataset, labelled = load_data(data, progress=report, labels=given, test_rows=False), True
+            dataset, labelled = load_data(data, progress=report, labels=given, drop=drop, test_rows=False), True
         except InputError as error:
             if labels is not None:
                 raise
-            if not takes_labels(data):
+            if not takes(data, "labels"):
                 raise
-            dataset, labelled = load_data(data, progress=report, labels=UNLABELLED), False  # its refusal is of the rows
+            more = {"drop": drop} if drop else {}
+            dataset, labelled = load_data(data, progress=report, labels=UNLABELLED, **more), False  # refuses only rows
             if not isinstance(error, NoLabelsError):
                 progress.note(f"the labels of {quoted(data)} are not used: {error}")
     X, y = (dataset.X, dataset.y) if dataset.X_test is None or dataset.y_test is None else (dataset.X_test, dataset.y_test)

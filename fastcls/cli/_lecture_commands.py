@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._commands import AsJson, Labels, OneLineGroup, PlainCommand, Seed, one_line_errors, port_number, whole_number
+from ._commands import AsJson, Drop, Labels, OneLineGroup, PlainCommand, Seed, one_line_errors, port_number, whole_number
 
 demos = typer.Typer(cls=OneLineGroup, rich_markup_mode=None)
 State = Annotated[
@@ -80,6 +80,7 @@ def race_knn(
     rows: Rows = 5000,
     queries: Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Use at most N test rows.")] = 50,
     labels: Labels = None,
+    drop: Drop = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +91,9 @@ def race_knn(
     """
     from ._race import race
 
-    if not race("knn", data, labels=labels, rows=rows, queries=queries, metric=metric, seed=seed, as_json=as_json):
+    if not race(
+        "knn", data, labels=labels, drop=drop, rows=rows, queries=queries, metric=metric, seed=seed, as_json=as_json
+    ):
         raise typer.Exit(1)
 
 
@@ -101,6 +104,7 @@ def race_svm(
     rows: Rows = 5000,
     steps: Steps = 10,
     labels: Labels = None,
+    drop: Drop = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -110,7 +114,7 @@ def race_svm(
     """
     from ._race import race
 
-    if not race("svm", data, labels=labels, rows=rows, steps=steps, seed=seed, as_json=as_json):
+    if not race("svm", data, labels=labels, drop=drop, rows=rows, steps=steps, seed=seed, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -121,6 +125,7 @@ def race_softmax(
     rows: Rows = 5000,
     steps: Steps = 10,
     labels: Labels = None,
+    drop: Drop = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -130,5 +135,5 @@ def race_softmax(
     """
     from ._race import race
 
-    if not race("softmax", data, labels=labels, rows=rows, steps=steps, seed=seed, as_json=as_json):
+    if not race("softmax", data, labels=labels, drop=drop, rows=rows, steps=steps, seed=seed, as_json=as_json):
         raise typer.Exit(1)

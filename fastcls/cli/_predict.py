@@ -17,7 +17,7 @@ from fastcls.datasets import ScaleWarning, class_names
 
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, predict_rows
-from ._checks import as_word
+from ._checks import as_word, parse_drop
 from ._inputs import read_rows
 from ._progress import Progress
 from ._repeats import count_equal
@@ -33,6 +33,7 @@ def predict(
     top: int = 1,
     every: bool = False,
     labels: Path | None = None,
+    drop: str | None = None,
     strict: bool = False,
 ) -> int:
     """Print, or write to ``out``, path, label and probability or score of every image or row of ``data``, in its order.
@@ -44,6 +45,7 @@ def predict(
     """
     if top < 1:
         raise InputError(f"--top {top}: wanted at least 1")
+    columns = parse_drop(drop)
     with _destination(out, [str(model_path), *data]) as write:
         _refuse_swapped(model_path, data)
         _refuse_folder(model_path)
@@ -63,12 +65,12 @@ def predict(
         with progress.library_as_notes():
             warnings.simplefilter("ignore", ScaleWarning)  # `read_rows` says so for each path, and matches the names
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            for part in read_rows(model, data, progress, labels=labels, strict=strict):
+            for part in read_rows(model, data, progress, labels=labels, drop=columns, strict=strict):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, predicted, classes, measure)
                 n_seen += count_equal(model, part.X)
-        columns = (measure, n_top, classes if every else None)
-        write(as_records(found, *columns) if as_json else as_csv(found, *columns))
+        shown = (measure, n_top, classes if every else None)
+        write(as_records(found, *shown) if as_json else as_csv(found, *shown))
     broken = [answer for answer in found if answer.error is not None]
     for answer in broken:
         progress.line(f"cannot be read: {quoted(answer.path)}: {answer.error}")

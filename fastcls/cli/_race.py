@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from fastcls._validation.base import check_number, one_of
 from fastcls._validation.messages import counted
 
+from ._checks import parse_drop
 from ._progress import Progress
 from ._race_data import rows_of
 from ._race_lanes import Lane, SameLosses, SameNeighbors, knn_lanes, linear_lanes
@@ -37,6 +38,7 @@ def race(
     data: str | None,
     *,
     labels: str | None = None,
+    drop: str | None = None,
     rows: int = 5000,
     queries: int = 50,
     steps: int = 10,
@@ -49,7 +51,7 @@ def race(
         check_number(name, value, minimum=1, whole=True)
     check_number("--seed", seed, minimum=0, whole=True)
     one_of("--metric", metric, ("l1", "l2"))
-    found = rows_of(data, labels, rows, queries if kind == "knn" else 0, seed)
+    found = rows_of(data, labels, rows, queries if kind == "knn" else 0, seed, parse_drop(drop))
     answers: SameNeighbors | SameLosses
     if kind == "knn":
         lanes, answers = knn_lanes(found.X, found.queries, metric), SameNeighbors(len(found.queries))

@@ -27,13 +27,15 @@ class Rows(NamedTuple):
     queries: np.ndarray
 
 
-def rows_of(data: str | None, labels: str | None, n_rows: int, n_queries: int, seed: int) -> Rows:
+def rows_of(
+    data: str | None, labels: str | None, n_rows: int, n_queries: int, seed: int, drop: tuple[str, ...] = ()
+) -> Rows:
     """Return at most `n_rows` rows and, for k-NN, at most `n_queries` others, drawn at random."""
     if data is None:
-        if labels is not None:
-            raise InputError("--labels belongs to DATA: give DATA, too")
+        if labels is not None or drop:
+            raise InputError(f"{'--drop' if labels is None else '--labels'} belongs to DATA: give DATA, too")
         return _pieces(n_rows, n_queries, seed)
-    dataset = _data.load(data, labels=labels)
+    dataset = _data.load(data, labels=labels, drop=drop)
     if dataset.X.dtype not in _BYTES:
         raise InputError(
             f"the rows of {data} are {dataset.X.dtype}; a race needs images of bytes (uint8), on which all lanes are exact: "

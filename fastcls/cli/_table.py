@@ -141,7 +141,9 @@ def _validation(entry: dict[str, Any]) -> str:
     return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
-def closing_lines(results: dict[str, Any], folder: Path, data: str, labels: str | None = None) -> list[str]:
+def closing_lines(
+    results: dict[str, Any], folder: Path, data: str, labels: str | None = None, drop: tuple[str, ...] = ()
+) -> list[str]:
     """Return three lines: the report, the best model, and the next command, which works when pasted.
 
     `labels` is the file of the labels, or their name in the data.
@@ -151,9 +153,9 @@ def closing_lines(results: dict[str, Any], folder: Path, data: str, labels: str 
     if results["models"]:
         saved.sort(key=lambda name: name != best_model(results))
     if not saved:
-        again = ["fastcls", "run", as_word(data), *(() if labels is None else ("--labels", labels))]
+        again = ["fastcls", "run", as_word(data), *(() if labels is None else ("--labels", labels)), *_drop_words(drop)]
         return [first, _best_line(results), f"Next: {printable(shlex.join(again))}"]
-    return [first, _best_line(results), _predict_line(results, folder, saved[0], data, labels)]
+    return [first, _best_line(results), _predict_line(results, folder, saved[0], data, labels, drop)]
 
 
 def _best_line(results: dict[str, Any]) -> str:
@@ -242,11 +244,13 @@ def _cell(column: str, value: Any, stream: TextIO) -> str:
     return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value, stream)
 
 
-def protocol_lines(results: dict[str, Any], folder: Path, data: str, labels: str | None = None) -> list[str]:
+def protocol_lines(
+    results: dict[str, Any], folder: Path, data: str, labels: str | None = None, drop: tuple[str, ...] = ()
+) -> list[str]:
     """Return the last lines: the report, the source of the protocol and, if a model was saved, the next command."""
     lines = [_report_line(folder), f"Protocol: {results['protocol']['settings']['source']}"]
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
-    return [*lines, _predict_line(results, folder, saved[0], data, labels)] if saved else lines
+    return [*lines, _predict_line(results, folder, saved[0], data, labels, drop)] if saved else lines
 
 
 def _report_line(folder: Path) -> str:
@@ -254,11 +258,17 @@ def _report_line(folder: Path) -> str:
     return f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
 
 
-def _predict_line(results: dict[str, Any], folder: Path, model: str, data: str, labels: str | None) -> str:
+def _drop_words(drop: tuple[str, ...]) -> list[str]:
+    return ["--drop", ",".join(drop)] if drop else []
+
+
+def _predict_line(
+    results: dict[str, Any], folder: Path, model: str, data: str, labels: str | None, drop: tuple[str, ...]
+) -> str:
     is_alone = labels is not None or results["test_set"] != "own" or not data.lower().endswith(".npy")
     rows = None if is_alone or not Path(data).is_file() else find_test_rows(Path(data))
     words = ["fastcls", "predict", as_word(str(folder / "models" / f"{model}.safetensors")), as_word(str(rows or data))]
     # a name in the data, which would be a feature otherwise; or a file with the labels of all rows
     if labels is not None and (not Path(labels).exists() or results["test_set"] != "own"):
         words += ["--labels", labels]
-    return f"Next: {printable(shlex.join(words))}"
+    return f"Next: {printable(shlex.join(words + _drop_words(drop)))}"

@@ -7,10 +7,15 @@ from typing import TextIO
 
 from fastcls._validation.messages import printable, quoted
 
+#: parameters of the library that are options of the command line under another name
+_RENAMED = {"random_state": "--seed", "cv": "--folds", "n_tries": "--tries", "presets": "--preset"}
+_SAME = ("labels", "class_names", "image_size", "follow_links", "ks", "drop", "n_per_class")
 #: a quoted text, which stays as it is, or a parameter of the library that is an option of the command line
 _PARAMETER = re.compile(
-    r"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])(labels|class_names|image_size|follow_links|ks)=(True\b|\[[^\]]*\])?(?=(.?))"
+    rf"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])({'|'.join([*_RENAMED, *_SAME])})=(True\b|\[[^\]]*\])?(?=(.?))"
 )
+#: the size of a hold-out, which is no option
+_SIZE = re.compile(r"(?<![\w.-])(?:test|validation)_size=(\d+\b(?!\.)|0\.\d+)")
 
 
 def as_options(text: str) -> str:
@@ -20,14 +25,18 @@ def as_options(text: str) -> str:
         name, value, following = found.groups()
         if name is None:
             return found[0]
-        word = f"--{name.replace('_', '-')}"
+        word = _RENAMED.get(name) or f"--{name.replace('_', '-')}"
         if value == "True":
             return word
         if value:
             return f"{word} {value[1:-1].replace(', ', ',')}"
         return word if following in " ,;:.)" else f"{word} "
 
-    return _PARAMETER.sub(option, text)
+    return _SIZE.sub(lambda found: f"a hold-out of {_share(found[1])}", _PARAMETER.sub(option, text))
+
+
+def _share(size: str) -> str:
+    return f"{100 * float(size):g} %" if "." in size else f"{int(size):,} rows"
 
 
 def markup(text: object, stream: TextIO | None = None) -> str:

@@ -92,7 +92,7 @@ from ._next_to import find_labels, find_test_rows, own_labels_only
 from ._npy import read_npy
 from ._row_names import features_wanted
 from ._split import can_stratify
-from ._tables import in_order
+from ._tables import UnknownColumnsError, in_order
 from ._test_set import scores_test_rows
 
 __all__ = [

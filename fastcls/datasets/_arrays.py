@@ -24,6 +24,7 @@ from fastcls.datasets._assemble import (
     given_labels,
     has_own_labels,
     names_among,
+    refuse_flat,
 )
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
@@ -196,10 +197,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None, test_rows: boo
 
 def _rows_of_npy(file: Path) -> np.ndarray:
     rows = read_npy(file)
-    if rows.ndim == 1:
-        raise InputError(
-            f"{quoted(file)} is one-dimensional, shape {rows.shape}; wanted rows (n, d): did you swap rows and labels?"
-        )
+    refuse_flat(rows, quoted(file))
     return rows
 
 

@@ -22,7 +22,7 @@ from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
-from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, refuse_repeated, too_large
+from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, refuse_repeated, too_large, without
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)
@@ -51,6 +51,7 @@ def load_arrow(
     path: str | os.PathLike[str],
     *,
     labels: Any = None,
+    drop: Any = None,
     image_size: int | None = None,
     on_error: OnError = "raise",
     progress: Progress | None = None,
@@ -67,6 +68,8 @@ def load_arrow(
         number the rows are left out, as by ``load_csv``.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
+    drop : str or sequence of str, optional
+        Names of columns to leave out, such as all but one of several columns of lists.
     image_size, on_error, progress
         As for ``load_image_folder``, for columns of images.
 
@@ -83,9 +86,10 @@ def load_arrow(
     found = existing_path(path, wanted="a Parquet or Arrow file, or a saved dataset")
     options: dict[str, Any] = {"labels": labels, "image_size": image_size, "on_error": on_error, "progress": progress}
     if found.is_file():
-        return load_tables(read_arrow(found), name=name_of(found), **options)
+        return load_tables(without(read_arrow(found), drop), name=name_of(found), **options)
     train, test = _saved_parts(found)
-    return load_tables(_saved(train), None if test is None else _saved(test), name=name_of(found), **options)
+    test_table = None if test is None else without(_saved(test), drop, must_exist=False)
+    return load_tables(without(_saved(train), drop), test_table, name=name_of(found), **options)
 
 
 def pyarrow_for(what: str) -> Any:
@@ -283,8 +287,9 @@ def _table(
     for name, type_ in fields:
         what = _kind_of(type_)
         hint = next((text for word, text in _HINTS.items() if word in str(type_)), None)
+        shown = "text" if what == "text" else str(type_)
         columns.append(
-            Column(name, what, str(type_), lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
+            Column(name, what, shown, lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
         )
     return Table(where, n_rows, columns)
 

@@ -224,7 +224,8 @@ def assemble(
 
 def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
     """Return (n, d) rows in (h, w, c) order, and the image shape if the array has one."""
-    if X.ndim < 2 or X.size == 0:
+    refuse_flat(X, what)
+    if X.size == 0:
         raise InputError(f"{what} has shape {X.shape}: give at least one row, as rows (n, d) or images (n, h, w[, c])")
     if X.ndim == 2:
         return X, None
@@ -241,6 +242,17 @@ def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] 
         note(f"{what} was copied once, into (h, w, c) order", level=logging.INFO)
         X = np.ascontiguousarray(X)
     return X.reshape(len(X), math.prod(shape)), shape
+
+
+def refuse_flat(X: np.ndarray, what: str) -> None:
+    """Refuse rows that are one-dimensional, or a single value."""
+    if X.ndim == 0:
+        raise InputError(f"{what} is a single value, not an array of rows; wanted rows (n, d): give a list of rows")
+    if X.ndim == 1:
+        raise InputError(
+            f"{what} is one-dimensional, shape {X.shape}; wanted rows (n, d): did you swap rows and labels? One row is "
+            "X.reshape(1, -1), rows of one feature are X.reshape(-1, 1)"
+        )
 
 
 def _stated_shape(image_shape: np.ndarray, n_features: int) -> tuple[int, int, int]:

@@ -28,6 +28,8 @@ log = logging.getLogger("fastcls")
 #: notes of the loader that is running
 _said: ContextVar[list[str] | None] = ContextVar("said", default=None)
 
+#: in place of an empty name
+UNNAMED = "(a column without a name)"
 # a text file of class names has a few kilobytes
 _MAX_TEXT_BYTES = 1 << 20
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -63,9 +65,11 @@ def noting(loader: Callable[P, Dataset]) -> Callable[P, Dataset]:
 
 def note_left_out(where: str, names: Iterable[str], read: str) -> None:
     """Note which files or members are not read, and which are."""
-    names = list(names)
+    names = [name or UNNAMED for name in names]
     if names:
-        note(f"{where}: left out {quoted_list(names)}; only {read} are read")
+        note(
+            f"{where}: left out {quoted_list(names)}; only {read} {'are' if ' and ' in read or ', ' in read else 'is'} read"
+        )
 
 
 def note_look_alikes(names: Iterable[str], where: str) -> None:

@@ -29,6 +29,7 @@ from fastcls.datasets._tables import (
     load_tables,
     refuse_repeated,
     too_large,
+    without,
     without_features,
     without_labels,
 )
@@ -46,7 +47,7 @@ def is_csv(path: Path) -> bool:
 
 
 @noting
-def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_csv(path: str | os.PathLike[str], *, labels: Any = None, drop: Any = None) -> Dataset:
     """Load a CSV or TSV file: one column a feature, and one with the labels.
 
     Parameters
@@ -56,11 +57,13 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         which pandas writes), unless it has numbers where the second has: then the columns are called '0', '1', ..., and
         the labels are the column of text. The labels are the column ``label``, ``y``, ``target`` or ``class``, or else the
         only column of text. Columns that name or number the rows are left out with a note: those called ``id``, ``path``,
-        ``filename`` or ``name``, and those called ``row``, ``index``, ``key``, ``sample_id`` and the like whose values are
-        whole and all different, or count up. Rename a column to keep it. Whole numbers from 0 to 255 become uint8, all
-        others float64.
+        ``filename``, ``name`` or ``fold``, and those called ``row``, ``index``, ``key``, ``sample_id`` and the like whose
+        values are whole and all different, or count up. Rename a column to keep it. Whole numbers from 0 to 255 become
+        uint8, all others float64.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
+    drop : str or sequence of str, optional
+        Names of columns to leave out.
 
     Returns
     -------
@@ -73,11 +76,11 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         are named), a label is missing, or the file does not fit into memory.
     """
     file = existing_path(path, wanted="a CSV file")
-    return load_tables(read_csv(file, labels), labels=labels, name=name_of(file))
+    return load_tables(read_csv(file, labels, drop=drop), labels=labels, name=name_of(file))
 
 
-def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
-    """The columns of a CSV file that are features and labels."""
+def read_csv(file: Path, labels: Any, *, labelled: bool = True, drop: Any = None) -> Table:
+    """The columns of a CSV file that are features and labels; those of test rows (not `labelled`) need not be there."""
     where = quoted(file)
     if not memory.fits(4 * file_size(file)):  # a number takes two bytes of the file at least, and eight in memory
         raise too_large(where)
@@ -97,7 +100,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         for name, cell in zip(names, example, strict=True)
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
-    table = Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed)
+    table = without(Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed), drop, must_exist=labelled)
     chosen = choose(table, labels, values_are_known=False)
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)

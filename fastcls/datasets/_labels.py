@@ -203,6 +203,9 @@ def to_common_dtype(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         kept_float = is_floating(X.dtype) and X.dtype.itemsize <= 8
         if X.dtype.kind not in "biu" and not kept_float:
             raise InputError(f"{what} has dtype {quoted(X.dtype)}: give integers, float16, bfloat16, float32 or float64")
+    if bools := [what for what, X in arrays.items() if X.dtype == np.bool_]:
+        names = f"{', '.join(bools[:2])} and {len(bools) - 2:,} more" if len(bools) > 2 else ", ".join(bools)
+        note(f"{names}: bool converted to uint8, False to 0 and True to 1", level=logging.INFO)
     arrays = {what: X.view(np.uint8) if X.dtype == np.bool_ else X for what, X in arrays.items()}
     dtypes = {X.dtype.newbyteorder("=") for X in arrays.values()}
     if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or is_floating(next(iter(dtypes)))):

@@ -33,6 +33,7 @@ from fastcls.datasets._next_to import find_labels, find_test_rows
 from fastcls.datasets._safetensors import is_safetensors, load_safetensors
 from fastcls.datasets._stored import is_stored
 from fastcls.datasets._table_folder import is_table_folder, load_table_folder
+from fastcls.datasets._tables import names_to_drop
 from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr
 
@@ -68,24 +69,24 @@ LAYOUTS = {
         "a .safetensors file with X and y, or features and labels", is_safetensors, load_safetensors, ("labels",)
     ),
     "hdf5": Layout("an .h5 or .hdf5 file with X and y, or features and labels", is_hdf5, load_hdf5, ("labels",)),
-    "csv": Layout("a .csv or .tsv file of numbers with a column of labels", is_csv, load_csv, ("labels",)),
+    "csv": Layout("a .csv or .tsv file of numbers with a column of labels", is_csv, load_csv, ("labels", "drop")),
     "arrow": Layout(
         "a .parquet, .arrow or .feather file: a column of lists or of images, or one column per feature, and labels",
         is_arrow,
         load_arrow,
-        ("labels", "image_size", "on_error", "progress"),
+        ("labels", "drop", "image_size", "on_error", "progress"),
     ),
     "saved-dataset": Layout(
         "a folder that Hugging Face's datasets saved (save_to_disk)",
         is_saved_dataset,
         load_arrow,
-        ("labels", "image_size", "on_error", "progress"),
+        ("labels", "drop", "image_size", "on_error", "progress"),
     ),
     "table-folder": Layout(
         "a folder of train.csv and test.csv, or of Parquet or Arrow files named so",
         is_table_folder,
         load_table_folder,
-        ("labels", "image_size", "on_error", "progress"),
+        ("labels", "drop", "image_size", "on_error", "progress"),
     ),
     "npy": Layout("an .npy file with its labels next to it", _ends_in(".npy"), load_npy, ("labels",)),
     "zarr": Layout("a zarr group of X and y, or a zarr array", is_zarr, load_zarr, ("labels",)),
@@ -101,6 +102,7 @@ NAMES = {"digits": load_digits}
 #: option -> what takes it, for messages
 _TAKERS = {
     "labels": "arrays, tables and CIFAR-100",
+    "drop": "tables",
     "image_size": "folders of images and tables with a column of images",
     "cache": "folders of images",
     "follow_links": "folders of images",
@@ -114,6 +116,7 @@ def load(
     path_or_name: Any,
     *,
     labels: Any = None,
+    drop: Any = None,
     image_size: int | None = None,
     cache: bool | str | os.PathLike[str] | None = None,
     on_error: OnError | None = None,
@@ -132,6 +135,9 @@ def load(
     labels : path, name or array-like, optional
         Training labels for arrays and tables, or the name of the array or column of a file that has them; 'fine' or
         'coarse' for CIFAR-100. Other layouts have their own labels and refuse this.
+    drop : str or sequence of str, optional
+        Names of columns of a table to leave out: text that is no label, or all but one of several columns of lists. Other
+        layouts refuse it.
     image_size : int, optional
         Height and width of the images of a folder; other layouts refuse it.
     cache : bool or path, optional
@@ -176,6 +182,7 @@ def load(
     if class_names is not None:
         every: dict[str, Any] = {
             "labels": labels,
+            "drop": drop,
             "image_size": image_size,
             "cache": cache,
             "on_error": on_error,
@@ -185,13 +192,14 @@ def load(
         with names_come_later():
             dataset = load(path_or_name, **every)
         return _renamed(dataset, class_names)
-    options = {"labels": labels, "image_size": image_size, "cache": cache, "follow_links": follow_links or None}
+    options = {"labels": labels, "drop": names_to_drop(drop) or None, "image_size": image_size, "cache": cache}
+    options["follow_links"] = follow_links or None
     given = {key: value for key, value in options.items() if value is not None}
     if is_frame(path_or_name):
-        _refuse_options("a data frame", {key: value for key, value in given.items() if key != "labels"}, ())
-        return load_frame(path_or_name, labels=labels)
+        _refuse_options("a data frame", given, ("labels", "drop"))
+        return load_frame(path_or_name, labels=labels, drop=drop)
     if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__") or is_stored(path_or_name):
-        _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
+        _refuse_options("arrays", given, ("labels",))
         return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:
         _refuse_options(f"the data {quoted(path_or_name)}", given, ())

@@ -10,10 +10,11 @@ from contextvars import ContextVar
 import numpy as np
 
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls.datasets._common import note
+from fastcls.datasets._common import UNNAMED, note
 
 #: names of columns that are never features
 _NAMES = frozenset(("", "id", "ids", "uid", "uuid", "guid", "path", "file", "filename", "file_name", "name", "url", "split"))
+_FOLDS = frozenset(("fold", "folds", "fold_id", "kfold", "k_fold", "cv_fold"))  # the same
 _TEXTS = frozenset(("idx", "index", "key"))  # the same, if they hold text
 #: names of columns that are no features if their values number the rows
 _NUMBERS = re.compile(
@@ -39,7 +40,7 @@ def features_wanted(names: Collection[str] | None) -> Iterator[None]:
 def names_rows(name: str, *, is_text: bool) -> bool:
     """Whether a column with this name is no feature and no label, whatever it holds."""
     wanted, low = _wanted.get(), name.strip().lower()
-    is_name = low in _NAMES or low.startswith(("unnamed:", "__")) or (is_text and low in _TEXTS)
+    is_name = low in _NAMES or low in _FOLDS or low.startswith(("unnamed:", "__")) or (is_text and low in _TEXTS)
     return is_name and (wanted is None or name not in wanted)
 
 
@@ -69,7 +70,10 @@ def note_names(where: str, names: Sequence[str]) -> None:
         note(
             f"{where}: left out {quoted_list(splits)}, because only text, train and test, in such a column divides the rows"
         )
-    if names := [name for name in names if name not in splits]:
+    folds = [name for name in names if name.strip().lower() in _FOLDS]
+    if folds:
+        note(f"{where}: left out {quoted_list(folds)}, because it has the fold of each row; rename the column to keep it")
+    if names := [name or UNNAMED for name in names if name not in (*splits, *folds)]:
         what = "a column names or numbers" if len(names) == 1 else "columns name or number"
         note(f"{where}: left out {quoted_list(names)}, because such {what} the rows; rename a column to keep it")
 
@@ -77,9 +81,9 @@ def note_names(where: str, names: Sequence[str]) -> None:
 def note_numbers(where: str, columns: Mapping[str, np.ndarray]) -> None:
     """Note the columns that are left out because their values number the rows."""
     for name, values in columns.items():
-        first = ", ".join(f"{value:g}" for value in values[:3])
+        first = ", ".join([*(f"{value:g}" for value in values[:3]), *(["..."] if len(values) > 3 else [])])
         note(
-            f"{where}: left out {quoted(name)}, because its values ({first}{', ...' if len(values) > 3 else ''}) number the "
+            f"{where}: left out {quoted(name or UNNAMED)}, because its values ({first}) number the "
             "rows; rename the column to keep it"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.messages import counted, kind, quoted, quoted_list
 from fastcls._validation.rows import check_finite, places_of_features
 from fastcls.datasets._assemble import (
     LABELS,
@@ -77,12 +78,45 @@ class Table(NamedTuple):
     is_named: bool = True
 
 
+class UnknownColumnsError(InputError):
+    """Columns to leave out that a table does not have: `missing`."""
+
+    missing: tuple[str, ...] = ()
+
+
 class Chosen(NamedTuple):
     """The columns that are features (one of vectors, one of images, or many of numbers), labels and the split."""
 
     features: Sequence[Column]
     label: Column | None
     split: Column | None
+
+
+def names_to_drop(drop: Any) -> tuple[str, ...]:
+    """The names of columns to leave out: one, or several; none for None."""
+    names = (drop,) if isinstance(drop, str) else () if drop is None else drop
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"drop is {kind(drop)}; wanted the name of a column, or a list of names")
+    return tuple(names)
+
+
+def without(table: Table, drop: Any, *, must_exist: bool = True) -> Table:
+    """The table without the columns of these names.
+
+    Raises
+    ------
+    UnknownColumnsError
+        If it has no such column, unless it need not.
+    """
+    names, there = names_to_drop(drop), [column.name for column in table.columns]
+    if must_exist and (missing := tuple(name for name in names if name not in there)):
+        error = UnknownColumnsError(
+            f"drop={list(missing)} is given, but {table.where} has the columns {quoted_list(there)}{table.naming}: give "
+            "names of columns"
+        )
+        error.missing = missing
+        raise error
+    return table._replace(columns=[column for column in table.columns if column.name not in names])
 
 
 def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chosen:
@@ -102,13 +136,13 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
     others = [column for column in table.columns if column not in (label, split, *own)]
     if own:
         note(f"{table.where}: {quoted_list(column.name for column in own)} left out, because labels are no features")
-    for kind in ("vectors", "images"):
-        found = [column for column in others if column.kind == kind]
+    for what in ("vectors", "images"):
+        found = [column for column in others if column.kind == what]
         named = [column for column in found if column.name.lower() in ROWS]
         if len(found) > 1 and len(named) != 1:
             raise InputError(
-                f"{table.where} has several columns of {kind} ({quoted_list(column.name for column in found)}): call the "
-                "one to use 'features', or keep only that"
+                f"{table.where} has several columns of {what} ({quoted_list(column.name for column in found)}): leave out "
+                f"all but one, such as with {_dropped(found[1:])}, or call the one to use 'features'"
             )
         if found:
             features = named or found
@@ -124,14 +158,27 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
         features = [column for column in features if column.name not in numbers]
     if not features:
         raise without_features(table.where)
-    for column in features:
-        if column.kind != "numbers":
-            at = f", {quoted(column.values()[0], 40)} {table.first}" if column.kind == "text" else ""
-            raise InputError(
-                f"{table.where}: the column {quoted(column.name)} has {column.type}{at}: "
-                f"{column.hint or 'encode it as numbers'}, remove it, or {_WANTED}"
-            )
+    if odd := [column for column in features if column.kind != "numbers"]:
+        raise _no_numbers(table, odd, are_labelled=label is not None or labels is not None)
     return Chosen(features, label, split)
+
+
+def _no_numbers(table: Table, odd: Sequence[Column], *, are_labelled: bool) -> InputError:
+    """The refusal of columns that are neither numbers nor labels, with all of their names for one command."""
+    first, them = odd[0], "it" if len(odd) == 1 else "them"
+    at = f", {quoted(first.values()[0], 40)} {table.first}" if first.kind == "text" else ""
+    others = f" (and {quoted_list(column.name for column in odd[1:])} no numbers either)" if odd[1:] else ""
+    ways = [f"leave {them} out with {_dropped(odd)}", f"encode {them} as numbers"]
+    if first.hint is not None:
+        ways = [first.hint, ways[0]]
+    return InputError(
+        f"{table.where}: the column {quoted(first.name)} has {first.type}{at}{others}: {', or '.join(ways)}"
+        + ("" if are_labelled else f"; or, if it has the labels, {_WANTED}")
+    )
+
+
+def _dropped(columns: Sequence[Column]) -> str:
+    return f"drop=[{', '.join(quoted(column.name) for column in columns)}]"
 
 
 def label_column(table: Table, labels: Any = None) -> Column | None:
@@ -210,6 +257,10 @@ def load_tables(
     if split is None or y is None:
         return assemble(X, y, **known)
     first, second = _divided(train, split)
+    note(
+        f"{train.where}: the column {quoted(split.name)} divides the rows: {len(first):,} train, {len(second):,} test",
+        level=logging.INFO,
+    )
     y = plain_labels(y, called[0])  # before they are divided, so that messages have the row of the table
     if len(y) != len(X):
         raise InputError(

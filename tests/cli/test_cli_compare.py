@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastcls import InputError, datasets, protocols
 from fastcls._scoring import intervals, numbers, pairs
 from fastcls._storage import safetensors
 from fastcls._validation.types import BFLOAT16, narrowed
-from fastcls.cli import _compare, _compare_inputs, _results
+from fastcls.cli import _compare, _compare_inputs, _results, _signals
 from fastcls.cli._compare_options import parse_compare_options, parse_n_per_class
 from fastcls.cli._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from fastcls.cli.report import _comparison
@@ -136,6 +137,62 @@ def test_an_interrupt_leaves_what_is_finished_and_says_so(files, monkeypatch):
     assert "nothing was kept: with --out DIR" in cli(*words).stderr
     monkeypatch.setattr(_compare.Plan, "evaluate", inner)
     assert "skipped good, done" in cli(*words, "--out", "out").stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows sends no such signals")
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_other_signals_are_interrupts_with_an_exit_status_of_their_own(name, status, files, monkeypatch):
+    number, inner = getattr(signal, name), _compare.Plan.evaluate
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(_signals, "_received", [])
+
+    def ended(plan, part, *more):
+        inner(plan, part, *more)
+        if plan.is_done(plan.parts[0]):
+            signal.raise_signal(number)
+
+    words = ("compare", *files, "--labels", "species.npy", *QUICK)
+    try:
+        _signals.act_as_interrupts()
+        monkeypatch.setattr(_compare.Plan, "evaluate", ended)
+        stopped = cli(*words, "--out", "out")
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert stopped.exit_code == status
+    assert stopped.stderr.splitlines()[-1].startswith("fastcls: interrupted; ")
+    assert stopped.stderr.splitlines()[-1].endswith(" in out: repeat the command to continue")
+    assert len([name for name in listing("out") if name.endswith(".safetensors")]) >= 1
+    assert not any(name.endswith(".partial") for name in listing("out"))
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        _signals.act_as_interrupts()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_options_that_no_protocol_uses_and_protocols_of_run_are_refused(files):
+    for option, value in {"--n-per-class": "2", "--tries": "3"}.items():
+        said = (
+            f"{option} is for few-shot protocols, but --preset dino,clip-probe has none: leave it out, or add one, such as"
+        )
+        refused(cli("compare", *files, "--preset", "dino,clip-probe", option, value), said)
+    refused(cli("compare", *files, "--preset", "course"), "fastcls run DATA --preset course")
+    for words in (["--preset", "mteb-few-shot"], ["--probe", "mteb-few-shot"]):
+        refused(cli("run", "good.npy", *words), "another command: fastcls compare A B --preset mteb-few-shot")
+    refused(
+        cli("run", "good.npy", "--preset", "clip-probe"), "unknown preset clip-probe: did you mean --probe clip? Or choose"
+    )
+
+
+def test_the_division_of_the_rows_is_in_the_words_of_the_command_line(files):
+    words = ("compare", *files[:2], "--labels", "species.npy", *QUICK, "--seed", "3", "--json")
+    assert json.loads(cli(*words).stdout)["rows"] == "a stratified hold-out of 20 %, --seed 3"
+    assert json.loads(cli(*words, "--folds", "3").stdout)["rows"] == "3 stratified folds, --seed 3"
 
 
 def test_json_alone_is_on_stdout_and_without_a_folder_no_file_is_written(files):

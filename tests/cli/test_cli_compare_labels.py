@@ -87,8 +87,8 @@ def test_labels_inside_the_data_are_noted_and_checked_for_the_order_of_the_rows(
     assert compared(*words)[0]["notes"] == [said]
     np.savez("c.npz", X=np.load("a.npy"), y=np.sort(Y))
     order = (
-        f"{said}; their classes have the same sizes, but they differ, first at row 1 ('0' and '1'): check that both have the "
-        "rows in the same order"
+        f"{said}; their classes have the same sizes, but they differ, first at row 1 ('0' and '1'): check that both have "
+        "the rows in the same order"
     )
     assert compared(*words)[0]["notes"] == [order]
     test = ("--test", "a.npy,c.npz", "--test-labels", "given.npy")
@@ -106,7 +106,9 @@ def test_labels_may_be_named_as_a_column_or_array():
     assert compared("c.safetensors", "d.safetensors", "--labels", "species", *test)[0]["n_test"] == N
     named = ("--labels", "given.npy", *test, "--test-labels", "species")
     assert compared("c.safetensors", "d.safetensors", *named)[0]["labels"]["test_rows"] == "c.safetensors"
-    said = "--labels 'kind' is no file, and none of 'c.safetensors', 'a.npy' has an array or column of this name: give a file"
+    said = (
+        "--labels 'kind' is no file, and none of 'c.safetensors', 'a.npy' has an array or column of this name: give a file"
+    )
     done = cli("compare", "c.safetensors", "a.npy", "--labels", "kind")
     assert done.exit_code == 2
     assert said in done.stderr.splitlines()[-1]

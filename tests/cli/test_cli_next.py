@@ -102,9 +102,10 @@ def test_several_data_sets_in_a_folder_are_named(here):
     for name in ("one", "two"):
         Path("outer").mkdir(exist_ok=True)
         FOLDERS["mnist"](f"outer/{name}")
-    assert "'outer' has several data sets, 'outer/one', 'outer/two'" in cli(
-        "predict", "out/models/knn.safetensors", "outer"
-    ).stderr
+    assert (
+        "'outer' has several data sets, 'outer/one', 'outer/two'"
+        in cli("predict", "out/models/knn.safetensors", "outer").stderr
+    )
 
 
 @pytest.mark.parametrize("name", ["rows.npy", "rows.npz"])
@@ -128,5 +129,40 @@ def test_the_only_file_of_data_in_a_folder_is_the_data(here):
     dataset = datasets.load("emb")
     assert (dataset.name, dataset.notes) == ("emb", ("the data is the file 'emb/emb.npz'",))
     write_csv("emb/more.csv")
-    with pytest.raises(InputError, match=r"'emb' is a folder of unknown layout, with 'README.md', 'emb.npz', 'more.csv' and no"):
+    with pytest.raises(
+        InputError, match=r"'emb' is a folder of unknown layout, with 'README.md', 'emb.npz', 'more.csv' and no"
+    ):
         datasets.load("emb")
+
+
+def test_columns_to_leave_out_are_given_again(here):
+    write_csv("t.csv")
+    text = Path("t.csv").read_text().splitlines()
+    Path("t.csv").write_text("\n".join([f"caption,{text[0]}", *(f"a dog,{line}" for line in text[1:])]))
+    said = "the column 'caption' has text, 'a dog' in line 2: leave it out with --drop 'caption', or encode it"
+    assert said in cli("run", "t.csv").stderr
+    assert rows_predicted_by_the_next_command("t.csv", "--drop", "caption") == 8
+    assert "--drop caption" in json.loads(Path("out/results.json").read_text())["command"]
+    words = ("compare", "t.csv", "again=t.csv", "--preset", "torchgeo-bench", "--json")
+    np.savez("rows.npz", X=X)
+    done = cli(*words, "rows.npz", "--drop", "caption")  # what has no such column is as it was
+    assert done.exit_code == 0, done.stderr
+    assert [one["n_features"] for one in json.loads(done.stdout)["representations"].values()] == [5, 5, 5]
+    assert "--drop caption" in json.loads(done.stdout)["command"]
+    refused = cli(*words, "--drop", "caption,other").stderr
+    assert "--drop: none of 't.csv', 't.csv' has a column 'other'" in refused
+    for command in (("gradcheck", "t.csv"), ("predict", "out/models/knn.safetensors", "t.csv")):
+        assert cli(*command).exit_code == 2
+        assert cli(*command, "--drop", "caption").exit_code == 0
+
+
+def test_drop_is_refused_where_nothing_has_columns(here):
+    np.save("X.npy", X)
+    np.save("y.npy", Y)
+    FOLDERS["images"]("pets")
+    assert cli("run", "pets", *QUICK).exit_code == 0
+    for command in (("run", "X.npy"), ("run", "pets"), ("predict", "out/models/knn.safetensors", "pets")):
+        done = cli(*command, "--drop", "a", *(["--force"] if command[0] == "run" else []))
+        assert done.exit_code == 2
+        assert "only tables take it: leave it out" in done.stderr
+    assert "--drop ',': wanted names of columns" in cli("run", "X.npy", "--drop", ",").stderr

@@ -47,7 +47,7 @@ def test_given_labels_are_those_of_the_only_file(here):
     for name in ("X_train", "X_test", "y_test"):
         (here / f"{name}.npy").rename(f"clip_{name}.npy")
     done = cli("run", "clip_X_train.npy", *QUICK, "--labels", "y_train.npy", "--out", "clip")
-    assert "is not used, because labels are given\n" in done.stderr  # no advice: no labels are next to the rows
+    assert "is not used, because labels are given: to test on it, leave them out\n" in done.stderr  # no folder of X and y
 
 
 def test_compare_takes_labels_and_test_rows():

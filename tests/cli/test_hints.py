@@ -78,6 +78,13 @@ def test_parameters_of_the_library_are_options_on_the_command_line():
         "labels='foo' is": "--labels 'foo' is",
         "'labels=3.csv' is the data's, give labels=": "'labels=3.csv' is the data's, give --labels",
         "--folds=5, my_labels=3": "--folds=5, my_labels=3",
+        "leave it out with drop=['a b', 'c'], or": "leave it out with --drop 'a b','c', or",
+        "validation_size=0.2 for 1 row; wanted": "a hold-out of 20 % for 1 row; wanted",
+        "test_size=300 for 3 rows": "a hold-out of 300 rows for 3 rows",
+        "cv=5, but the class": "--folds 5, but the class",
+        "a share, random_state=3": "a share, --seed 3",
+        "with n_tries=1 and n_per_class=2": "with --tries 1 and --n-per-class 2",
+        "'cv=5' stays, and my_test_size=3": "'cv=5' stays, and my_test_size=3",
     }.items():
         assert as_options(text) == said
 

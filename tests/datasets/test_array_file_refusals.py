@@ -134,8 +134,11 @@ NPY_CASES = {
     ),
     "unknown version": (lying_npy("{}", version=b"\x09\x00"), "is not a valid .npy array"),
     "no row": (npy_bytes(np.zeros((0, 2))), "is empty"),
-    "one dimension": (npy_bytes(np.zeros(3)), "is one-dimensional, shape (3,)"),
-    "no dimension": (npy_bytes(np.array(3.0)), "a.npy' has shape ()"),
+    "one dimension": (
+        npy_bytes(np.zeros(3)),
+        "is one-dimensional, shape (3,); wanted rows (n, d): did you swap rows and labels? One row is",
+    ),
+    "no dimension": (npy_bytes(np.zeros(())), "is a single value, not an array of rows; wanted rows (n, d)"),
     "five dimensions": (npy_bytes(np.zeros((3, 1, 1, 1, 1))), "(3, 1, 1, 1, 1)"),
     "four channels": (npy_bytes(np.zeros((3, 5, 5, 4))), "alpha channel"),
     "complex": (npy_bytes(np.zeros((3, 2), complex)), "dtype 'complex128'"),

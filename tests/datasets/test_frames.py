@@ -125,7 +125,7 @@ BAD_PANDAS = {
     "times": (lambda pd: pd.DataFrame({"a": [1.0], "t": [pd.Timestamp("2020")], "y": [0]}), "'t' has datetime64"),
     "a category": (
         lambda pd: pd.DataFrame({"a": [1.0, 2.0], "c": pd.Categorical(["r", "g"]), "y": [0, 1]}),
-        "'c' has category, 'r' at row 0",
+        "'c' has text, 'r' at row 0",
     ),
     "sparse": (
         lambda pd: pd.DataFrame({"a": pd.arrays.SparseArray([1.0, 0.0]), "y": [0, 1]}),

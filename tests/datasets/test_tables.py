@@ -282,14 +282,20 @@ REFUSALS = {
     "NaN in a column": ({"a": [1.0, np.nan, 2.0], "y": [0, 1, 1]}, "'a' has NaN at row 1"),
     "infinity in a column": ({"a": [1.0, 1.0, -np.inf], "y": [0, 1, 1]}, "'a' has infinity at row 2"),
     "a missing number": ({"a": [1.0, None, 2.0], "y": [0, 1, 1]}, "'a' has no value at row 1"),
-    "text among numbers": ({"a": [1.0, 1.0, 2.0], "c": ["r", "g", "b"], "y": [0, 1, 1]}, "'c' has string, 'r' at row 0"),
+    "text among numbers": (
+        {"a": [1.0, 1.0, 2.0], "c": ["r", "g", "b"], "y": [0, 1, 1]},
+        "'c' has text, 'r' at row 0: leave it out with drop=['c']",
+    ),
     "dates": ({"a": [1.0, 1.0, 2.0], "d": pa.array([1, 2, 3], pa.date32()), "y": [0, 1, 1]}, "'d' has date32"),
     "timestamps": (
         {"a": [1.0], "t": pa.array([0], pa.timestamp("us")), "y": [0]},
-        "'t' has timestamp[us]: encode it as numbers",
+        "'t' has timestamp[us]: leave it out with drop=['t'], or encode it as numbers",
     ),
     "decimals": ({"a": pa.array([1], pa.decimal128(3, 1)), "y": [0]}, "'a' has decimal128(3, 1): cast it to float64"),
-    "a column of nothing": ({"a": [1.0], "n": pa.nulls(1), "y": [0]}, "'n' has null: fill it, remove it"),
+    "a column of nothing": (
+        {"a": [1.0], "n": pa.nulls(1), "y": [0]},
+        "'n' has null: fill it, or leave it out with drop=['n']",
+    ),
     "structs": ({"a": [{"b": 1.0}], "y": [0]}, "'a' has struct<b: double>"),
     "lists of text": ({"a": [["b"]], "y": [0]}, "'a' has list"),
     "bytes": ({"a": [b"1234"], "y": [0]}, "'a' has binary"),
