@@ -231,11 +231,19 @@ class ResultTable:
     __repr__ = __str__
 
     def _heading(self) -> list[str]:
-        """One line with the settings that decided the result, if any are known, and one with a note, if there is one."""
+        """Lines: the settings that decided the result, if any are known; a note, if there is one; what headings mean."""
         known = {words: self.settings[name] for name, words in _HEADING.items() if name in self.settings}
         words = [_in_words(name, value) for name, value in known.items() if name not in self.columns and value is not False]
         notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
-        return [*([", ".join(words)] if words else []), *notes]
+        short = "; ".join(meaning for name, meaning in _MEANINGS.items() if name in self.columns)
+        return [*([", ".join(words)] if words else []), *notes, *([short] if short else [])]
+
+
+#: number -> what its short heading means
+_MEANINGS = {
+    "average_precision": "AP: average precision, the mean over the classes",
+    "calibration_error": "ECE: expected calibration error",
+}
 
 
 class _CheckedError(Exception):

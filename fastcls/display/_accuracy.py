@@ -130,6 +130,7 @@ class AccuracyDisplay(Drawn):
         names = style.distinct(self.names, 22)
         self.ax_.set_yticks(np.arange(n), labels=names, **style.LITERAL)
         self.ax_.set_ylim(n - 0.45, -0.55)  # the first name on top
+        style.end_at_100(self.ax_, "x")
         self.ax_.tick_params(labelsize=sizes.small)
         self.ax_.grid(True, axis="x", lw=sizes.of(0.5), alpha=0.6)
         self.ax_.set_xlabel("accuracy on the test rows (%), 95 % interval", fontsize=sizes.text)

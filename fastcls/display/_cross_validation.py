@@ -222,6 +222,7 @@ class CrossValidationDisplay(Drawn):
             ticks[-1] = largest
         places = np.searchsorted(self.ks, ticks).tolist() if even else ticks
         ax.set_xticks(places, labels=[f"{k:,}" for k in ticks])
+        style.end_at_100(ax)
         ax.tick_params(labelsize=sizes.small)
         ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
         ax.set_xlabel("k (neighbours that vote)", fontsize=sizes.text)

@@ -147,6 +147,7 @@ class LabelEfficiencyDisplay(Drawn):
         while len(ticks) > 6:  # every second one, always with the last
             ticks = ticks[::-2][::-1]
         self.ax_.set_xticks(ticks, labels=[f"{int(n):,}" for n in ticks])
+        style.end_at_100(self.ax_)
         self.ax_.tick_params(labelsize=sizes.small)
         self.ax_.grid(True, lw=sizes.of(0.5), alpha=0.6)
         self.ax_.set_xlabel("training rows", fontsize=sizes.text)

@@ -13,7 +13,7 @@ import sys
 import warnings
 from bisect import bisect_right
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from unicodedata import category, east_asian_width
 
 import numpy as np
@@ -197,6 +197,20 @@ def clean(text: object) -> str:
     return "".join(
         c if c.isprintable() or c in "\n\t" or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in str(text)
     )
+
+
+def end_at_100(ax: Axes, axis: Literal["x", "y"] = "y") -> None:
+    """Limit an axis of accuracies in percent to 0 and 100; a bar (a mean and its standard deviation) may be cut off there.
+
+    Points at the ends, and the caps of intervals that end there, stay whole.
+    """
+    get, put = (ax.get_xlim, ax.set_xlim) if axis == "x" else (ax.get_ylim, ax.set_ylim)
+    low, high = get()
+    put(max(low, 0), min(high, 100))
+    for line in ax.lines:
+        values = np.asarray(line.get_xdata() if axis == "x" else line.get_ydata(), dtype=np.float64)
+        if np.isfinite(values).all() and values.min() >= 0 and values.max() <= 100:
+            line.set_clip_on(False)
 
 
 def keep_percent(ax: Axes) -> None:

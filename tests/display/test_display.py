@@ -392,3 +392,16 @@ def test_label_efficiency_shows_means_and_deviations_of_few_shot() -> None:
         display.LabelEfficiencyDisplay.from_tables(SimpleNamespace(columns=("k", "top1"), rows=(), settings={}))
     with pytest.raises(InputError, match="wanted those of n_rows"):
         display.LabelEfficiencyDisplay({"a": [1]}, {"b": [0.5]})
+
+
+def test_axes_of_accuracies_end_at_0_and_100():
+    full, ends = {"a": [0.0, 1.0]}, {"a": [0.0, 0.98]}
+    accuracies = display.AccuracyDisplay(["p", "q"], full, ends, {"a": [0.02, 1.0]}).plot()
+    assert accuracies.ax_.get_xlim() == (0, 100)
+    assert not any(line.get_clip_on() for line in accuracies.ax_.lines)  # points and caps at the ends stay whole
+    spread = display.LabelEfficiencyDisplay({"a": [1, 2]}, {"a": [0.5, 0.98]}, std={"a": [0.1, 0.06]}).plot()
+    assert spread.ax_.get_ylim()[1] == 100
+    narrow = display.AccuracyDisplay(["p", "q"], {"a": [0.5, 0.6]}, {"a": [0.45, 0.55]}, {"a": [0.55, 0.65]}).plot()
+    assert 40 < narrow.ax_.get_xlim()[0] < narrow.ax_.get_xlim()[1] < 70
+    folds = display.CrossValidationDisplay([1, 3], {"l2": [[1.0, 0.99, 0.8], [1.0, 1.0, 0.9]]}).plot()
+    assert folds.ax_.get_ylim()[1] <= 100

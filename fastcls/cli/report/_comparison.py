@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.table import NUMBERS as HEADINGS
 from fastcls._storage.atomic import write_text
 from fastcls.cli._compare_table import as_good, best_of, compared_rows, p_text, verdict
 from fastcls.cli._significance import SIGNIFICANCE_LEVEL
@@ -15,10 +14,11 @@ from fastcls.cli._words import counted, interval, pairs, percent, points, second
 from fastcls.display import AccuracyDisplay, LabelEfficiencyDisplay
 
 from ._figures import draw
+from ._page import NUMBERS as HEADINGS
+from ._page import NUMBERS_NOTE
 from ._render import render
 
 _SHOWN_ROWS = 12  # row numbers in a cell
-_NUMBERS = ("top5", "balanced_accuracy", "macro_f1", "average_precision", "log_loss", "calibration_error")
 PAIRS_NOTE = (
     "Difference: accuracy of the first minus that of the second, in percentage points, with its 95 % interval (bootstrap of "
     "the test rows). Only first, only second: test rows that only one of the two predicts correctly. Agreement: share of "
@@ -51,6 +51,7 @@ def context(results: dict[str, Any]) -> dict[str, Any]:
         "figures": figures(results),
         "representations": representations(results),
         "protocols": [protocol_part(results, protocol) for protocol in results["protocols"]],
+        "numbers_note": NUMBERS_NOTE,
         "pairs_note": PAIRS_NOTE.format(n=len(results["pairs"])),
         "several": len(names) > 2,
         "settings": settings(results),
@@ -83,7 +84,7 @@ def facts(results: dict[str, Any]) -> list[str]:
 
 def shown_numbers(results: dict[str, Any]) -> list[str]:
     """Return the numbers that any row has; with five classes or fewer, not top 5, which is always 100 %."""
-    known = [name for name in _NUMBERS if any(row.get(name) is not None for row in results["table"])]
+    known = [name for name in HEADINGS if any(row.get(name) is not None for row in results["table"])]
     return [name for name in known if name != "top5" or results["n_classes"] > 5]
 
 
