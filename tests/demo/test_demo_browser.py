@@ -273,7 +273,8 @@ def test_a_run_steps_until_it_is_stopped_and_draws_its_curve(opened):
     page.get_by_role("button", name="Run").click()
     assert page.get_by_label("w1 blue").is_disabled()
     until(lambda: sums(demo)["steps taken"], lambda steps: steps >= 4)
-    stopped_at = page.get_by_role("button", name="Stop").evaluate("(stop) => (stop.click(), window.fastcls.view.model.steps)")
+    stop = page.get_by_role("button", name="Stop")
+    stopped_at = stop.evaluate("(stop) => (stop.click(), window.fastcls.view.model.steps)")
     demo.settle()
     steps = sums(demo)["steps taken"]
     assert steps == stopped_at  # a step on its way when it was stopped is not taken
