@@ -9,7 +9,7 @@ from scipy import sparse
 
 from fastcls.metrics import METRICS
 
-from .numbers import Answers, joined
+from .numbers import Answers, classes_before, joined
 from .votes import Weights, vote, weights_of
 
 _VOTED_AT_ONCE = 1 << 21  # entries of totals (n_queries, n_classes): 16 MB
@@ -55,7 +55,7 @@ def answers_of_votes(
 
 
 def _answers(winners: np.ndarray, totals: np.ndarray, truth: np.ndarray, places: np.ndarray, topk: Sequence[int]) -> Answers:
-    before = _named_before(totals, truth, places)
+    before = classes_before(totals, truth, places, are_votes=True)
     top = {n: (winners == truth) | (before < n) for n in topk if n > 1}
     sums = totals.sum(axis=1, keepdims=True)
     shares, rows = totals / np.where(sums > 0, sums, 1.0), np.arange(len(truth))
@@ -108,7 +108,7 @@ def hits(
                 n_threads=n_threads,
                 with_totals=True,
             )[2]
-            before = _named_before(totals, truth[some], places)
+            before = classes_before(totals, truth[some], places, are_votes=True)
             for of_n, n in zip(found, topk, strict=True):
                 if n > 1:
                     of_n[at, some] |= before < n
@@ -122,16 +122,3 @@ def _first_places(labels: np.ndarray, n_classes: int) -> np.ndarray:
     for place in range(k - 1, -1, -1):
         places[np.arange(n_queries), labels[:, place]] = place
     return places
-
-
-def _named_before(totals: np.ndarray, truth: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """How many classes come before the true one (among equal totals, by `places`); a huge number if it has no vote.
-
-    `places` is (n_queries, n_classes), or (1, n_classes) for all queries.
-    """
-    queries, known = np.arange(len(truth)), np.maximum(truth, 0)
-    own = totals[queries, known][:, None]
-    own_place = np.broadcast_to(places, totals.shape)[queries, known][:, None]
-    before = totals > own
-    before |= (totals == own) & (places < own_place)
-    return np.where((truth >= 0) & (own[:, 0] > 0), before.sum(axis=1), np.iinfo(np.int64).max)

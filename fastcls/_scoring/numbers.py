@@ -81,21 +81,59 @@ class Numbers:
     std: float | None = None
 
 
-def answers_of_scores(scores: np.ndarray, truth: np.ndarray, *, are_probabilities: bool) -> Answers:
+def classes_before(
+    scores: np.ndarray, truth: np.ndarray, places: np.ndarray | None = None, *, are_votes: bool = False
+) -> np.ndarray:
+    """How many classes rank before the true one: int64 (n_rows,); a huge number if the true class is no guess at all.
+
+    A class that the model does not know (a negative code of `truth`) is no guess, and where scores are votes or shares of
+    them, neither is a class without a vote: it would be ranked by its name alone. This is the only rule of top-n accuracy.
+
+    Parameters
+    ----------
+    scores : array (n_rows, n_classes)
+    truth : int64 array (n_rows,)
+    places : array (n_rows, n_classes) or (1, n_classes), optional
+        Order among equal scores. Default: that of the codes.
+    are_votes : bool
+    """
+    rows, known = np.arange(len(truth)), np.maximum(truth, 0)
+    places = np.broadcast_to(np.arange(scores.shape[1]) if places is None else places, scores.shape)
+    own = scores[rows, known][:, None]
+    before = scores > own
+    before |= (scores == own) & (places < places[rows, known][:, None])
+    is_guess = truth >= 0
+    if are_votes:
+        is_guess &= own[:, 0] > 0
+    return np.where(is_guess, before.sum(axis=1), np.iinfo(np.int64).max)
+
+
+def answers_of_scores(
+    scores: np.ndarray,
+    truth: np.ndarray,
+    *,
+    are_probabilities: bool,
+    are_votes: bool = False,
+    predicted: np.ndarray | None = None,
+) -> Answers:
     """Answers of a model with a score or a probability for every class: (n_rows, n_classes).
 
     Among equal scores the class that comes first is ranked first. Negative codes of `truth` are classes without a score.
+
+    Parameters
+    ----------
+    scores, truth, are_votes : see `classes_before`
+    are_probabilities : bool
+    predicted : int64 array (n_rows,), optional
+        Class codes. Default: the classes that are ranked first.
     """
-    rows, known = np.arange(len(truth)), np.maximum(truth, 0)
-    own = scores[rows, known]
-    is_before = scores > own[:, None]
-    is_before |= (scores == own[:, None]) & (np.arange(scores.shape[1]) < known[:, None])
-    before = is_before.sum(axis=1)
-    predicted = scores.argmax(axis=1)
-    top = {5: (truth >= 0) & (before < 5)}
+    rows = np.arange(len(truth))
+    predicted = scores.argmax(axis=1) if predicted is None else predicted
+    top = {5: (predicted == truth) | (classes_before(scores, truth, are_votes=are_votes) < 5)}
     if not are_probabilities:
         return Answers(predicted, top, scores)
-    return Answers(predicted, top, scores, scores[rows, predicted], np.where(truth >= 0, own, 0.0))
+    own = np.where(truth >= 0, scores[rows, np.maximum(truth, 0)], 0.0)
+    return Answers(predicted, top, scores, scores[rows, predicted], own)
 
 
 def joined(parts: Sequence[Answers]) -> Answers:

@@ -130,11 +130,13 @@ def numbers_of(model: Any, parts: list[tuple[np.ndarray, np.ndarray]], y: np.nda
     answers, first = [], 0
     for labels, values in parts:
         some = answers_of_scores(
-            values, truth[first : first + len(labels)], are_probabilities=measure_of(model) == "probability"
+            values,
+            truth[first : first + len(labels)],
+            are_probabilities=measure_of(model) == "probability",
+            are_votes=isinstance(model, KNeighborsClassifier),
+            predicted=np.searchsorted(classes, labels),  # not always the largest value: ties
         )
-        named = np.searchsorted(classes, labels)  # not always the largest value: ties
-        confidence = None if some.confidence is None else values[np.arange(len(labels)), named]
-        answers.append(replace(some, predicted=named, confidence=confidence))
+        answers.append(some)
         first += len(labels)
     (found,) = measure(truth, [[joined(answers)]], len(classes))
     per_class = {int(classes[code]) if code >= 0 else -1 - code: value for code, value in found.per_class.items()}

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from _command import here
+from sklearn.datasets import load_digits
 
+from fastcls import KNeighborsClassifier, evaluate_k
 from fastcls._scoring import intervals
 from fastcls._validation import rows
 from fastcls.cli import _checks, _data, _estimate, _linear, _progress, _test_set, _text
@@ -34,6 +36,19 @@ def test_the_test_set_counts_evaluations_and_warns_at_the_second():
     with pytest.warns(UserWarning, match="2 times"):
         test.evaluate("zero", Zero())
     assert test.evaluations.total() == 2
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_top_5_of_neighbours_is_that_of_evaluate_k_no_class_without_a_vote_is_a_guess(k):
+    X, y = load_digits(return_X_y=True)
+    train, labels, test, truth = X[:300], y[:300], X[300:900], y[300:900]
+    model = KNeighborsClassifier(k, metric="l2").fit(train, labels)
+    found = _test_set.TestSet(test, truth).evaluate("knn", model).numbers.values
+    wanted = evaluate_k(train, labels, test, truth, [k])
+    for name in ("top1", "top5"):
+        assert found[name] == tuple(wanted[f"{name}{end}"][0] for end in ("", "_low", "_high"))
+    if k == 1:
+        assert found["top5"] == found["top1"]  # one neighbour has one vote
 
 
 @pytest.mark.parametrize(
