@@ -126,11 +126,16 @@ def _array_of(X: Any, name: str) -> np.ndarray:
             if X.__dlpack_device__()[0] != 1:
                 raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first")
             return np.from_dlpack(X)
+        if _is_sliced(X) and shape_of(X):
+            return np.asarray(X[: shape_of(X)[0]])
+        if isinstance(X, (list, tuple)) and X and _columns_of(X[0]) is not None:
+            _refuse_tables(X, name)
         return X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
     except InputError:
         raise
     except ValueError as error:
         if isinstance(X, (list, tuple)):
+            _refuse_tables(X, name)
             raise InputError(
                 f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length"
             ) from None
@@ -140,6 +145,36 @@ def _array_of(X: Any, name: str) -> np.ndarray:
         raise InputError(
             f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}"
         ) from None
+
+
+def shape_of(values: Any) -> tuple[int, ...]:
+    """The shape of an array, a list, or anything that has one; (n,) for a list of parts of different lengths.
+
+    ``numpy.shape`` takes what has a shape but no ``__array__`` for a single value.
+    """
+    shape = getattr(values, "shape", None)
+    if isinstance(shape, tuple) and all(isinstance(n, (int, np.integer)) for n in shape):
+        return tuple(map(int, shape))
+    try:
+        return np.shape(values)
+    except ValueError:
+        return (len(values),)
+
+
+def is_table(X: Any) -> bool:
+    """Whether X says itself that it has two dimensions: an array, a tensor, a data frame, rows on disk."""
+    return hasattr(X, "shape") and len(shape_of(X)) == 2
+
+
+def _is_sliced(X: Any) -> bool:
+    """Whether NumPy cannot read X as a whole, but X has a shape, a type and slices (rows on disk)."""
+    return not hasattr(X, "__array__") and all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
+
+
+def _refuse_tables(X: Any, name: str) -> None:
+    if isinstance(X, (list, tuple)) and X and all(map(is_table, X)):
+        how = "with the concat of its package" if _columns_of(X[0]) is not None else f"with np.concatenate({name})"
+        raise InputError(f"{name} is {kind(X)} of {counted(len(X), 'table')}; wanted a single one: join them {how}")
 
 
 def _is_tensor(X: Any) -> bool:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from .base import check_characters
-from .containers import read_labels, warn_look_alikes
+from .containers import read_labels, shape_of, warn_look_alikes
 from .errors import InputError
 from .messages import counted, quoted
 
 
 def n_values(values: Any) -> int:
-    """Entries of an array, a sequence or a tensor; `numpy.size` fails for tensors, whose ``size`` is a method."""
-    return math.prod(np.shape(values))
+    """Entries of an array, a sequence, a tensor, or anything with a shape."""
+    return math.prod(shape_of(values))
 
 
 def check_present(y: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcls._scoring.votes import WEIGHTS
 from fastcls._validation.base import as_list, check_number, one_of, refuse_masked
-from fastcls._validation.containers import read_labels
+from fastcls._validation.containers import read_labels, shape_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, only, shortened
@@ -137,8 +137,8 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     if groups is None:
         return None
     refuse_masked(groups, "groups")
-    if np.shape(groups) != (n_rows,):
-        raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}, one group for each row")
+    if (shape := shape_of(groups)) != (n_rows,):
+        raise InputError(f"groups has shape {shape}; wanted {(n_rows,)}, one group for each row")
     given = read_labels(groups, "groups")
     if given.dtype.kind == "f" and np.isnan(given).any():
         raise InputError(

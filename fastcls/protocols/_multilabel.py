@@ -32,7 +32,7 @@ from ._logistic import fit_logistic, note_on_ends
 from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, KNNPreset, MultilabelPreset, settings_of
 from ._shards import gather
-from ._validation import are_parts, check_preset_ks, check_shards, published_seed, refuse_label_count
+from ._validation import check_label_count, check_preset_ks, check_shards, published_seed
 
 #: from training rows and their labels to the labels of the test rows
 _Classifier = Callable[[np.ndarray, np.ndarray], LabelAnswers]
@@ -182,8 +182,7 @@ def _by_draws(
 ) -> ResultTable:
     """One row for each experiment, and their mean."""
     n_rows = len(labels.train)
-    if not are_parts(train) and hasattr(train, "__len__") and len(train) != n_rows:
-        refuse_label_count(n_rows, counted(len(train), "row"))
+    check_label_count(train, n_rows)
     if not labels.train.any():
         raise InputError("y is 0 everywhere, so no training row has a label to draw it by: give labels")
     seed = published_seed(chosen.seed, random_state)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
+from fastcls._validation.containers import is_table, shape_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import has_columns
 from fastcls._validation.labels import check_labels, n_values
@@ -21,10 +22,19 @@ from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS
 
 
 def are_parts(train: Any) -> bool:
-    """Whether the training rows are given in parts: as an iterator, or as a list or tuple of 2-D arrays."""
+    """Whether the training rows are given in parts: as an iterator, or as a list or tuple of tables (2-D arrays, frames)."""
     if isinstance(train, (list, tuple)):
-        return bool(train) and all(getattr(part, "ndim", None) == 2 for part in train)
+        return bool(train) and all(map(is_table, train))
     return isinstance(train, Iterator)
+
+
+def check_label_count(train: Any, n_labels: int) -> None:
+    """Refuse labels that are fewer or more than the rows; rows given in parts are counted later, by `check_shards`."""
+    if are_parts(train) or not (isinstance(train, (list, tuple)) or hasattr(train, "shape")):
+        return
+    n_rows = len(train) if isinstance(train, (list, tuple)) else next(iter(shape_of(train)), n_labels)
+    if n_rows != n_labels:
+        refuse_label_count(n_labels, counted(n_rows, "row"))
 
 
 def refuse_label_count(n_labels: int, rows: str) -> NoReturn:
@@ -75,17 +85,15 @@ def check_shards(train: Any, n_rows: int, metric: str, test: CheckedRows) -> Ite
 
 def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows given in parts are counted later, by `check_shards`."""
-    if len(shape := np.shape(y)) == 2 and shape[1] != 1:
+    if len(shape := shape_of(y)) == 2 and shape[1] != 1:
         raise InputError(f"y is 2-D, shape {shape}; wanted one label for each row: the order is train, y, test, y_test")
-    has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
-    if not are_parts(train) and has_length and len(train) != n_values(y):
-        refuse_label_count(n_values(y), counted(len(train), "row"))
+    check_label_count(train, n_values(y))
     return check_labels(y, n_values(y))
 
 
 def has_several_labels(y: Any, test: Any) -> bool:
     """Whether y has several labels per row; not if the arguments are in the order of scikit-learn's train_test_split."""
-    is_line = getattr(test, "ndim", None) == 1 or (isinstance(test, (list, tuple)) and test and np.isscalar(test[0]))
+    is_line = (hasattr(test, "shape") and len(shape_of(test)) == 1) or (isinstance(test, (list, tuple)) and test and np.isscalar(test[0]))
     return has_columns(y) and not is_line
 
 
