@@ -341,13 +341,12 @@ def _average_precision(truth: np.ndarray, one: Answers, n_classes: int) -> float
 def _ranking_intervals(
     truth: np.ndarray, settings: Sequence[Sequence[Answers]], n_classes: int
 ) -> list[tuple[float, float] | None]:
-    """The interval of every setting's macro average precision; None where there are no scores."""
+    """The interval of every setting's macro average precision; None where there are no scores, or no class to rank."""
+    ranked = _ranked_classes(truth, n_classes)  # none: no test row has a class that the models know
     curves = [
         []
-        if tries[0].scores is None
-        else [
-            Curves([_ranking(truth, one, code) for code in _ranked_classes(truth, n_classes)], len(truth)) for one in tries
-        ]
+        if tries[0].scores is None or not ranked
+        else [Curves([_ranking(truth, one, code) for code in ranked], len(truth)) for one in tries]
         for tries in settings
     ]
     drawn: list[list[np.ndarray]] = [[] for _ in settings]

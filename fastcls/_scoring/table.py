@@ -16,6 +16,7 @@ from fastcls._storage.atomic import replacing
 from fastcls._storage.csv import append, as_exact_csv
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shortened, shown
 from fastcls._validation.notebook import Table, as_html
 from fastcls._validation.paths import check_path
 from fastcls._version import __version__
@@ -71,6 +72,7 @@ class ResultTable:
         The preset's constants and everything else that decided the result.
     per_class : tuple of dict
         For each row, from each class among the test rows to (accuracy, low, high); empty for rows without test accuracy.
+        Classes without training rows come last; their accuracy is 0.
     hits : tuple of arrays or None
         For each row of the table, the share of tries in which each test row is predicted correctly; 0 or 1 for a single try.
     """
@@ -89,6 +91,7 @@ class ResultTable:
         settings: dict[str, Any],
         lines: Sequence[tuple[Mapping[str, Any], Numbers | None]],
         classes: np.ndarray,
+        unknown: Mapping[int, Any] | None = None,
     ) -> ResultTable:
         """A table of settings and their numbers.
 
@@ -100,6 +103,8 @@ class ResultTable:
             For each row the setting, and its numbers; None leaves them empty.
         classes : ndarray
             The label of each class code.
+        unknown : mapping, optional
+            The label of each negative code: classes of the test rows that no training row has.
 
         Returns
         -------
@@ -108,8 +113,10 @@ class ResultTable:
         cells = [{**setting, **({} if numbers is None else _flat(numbers))} for setting, numbers in lines]
         columns = tuple(dict.fromkeys(name for row in sorted(cells, key=len, reverse=True) for name in row))
         known = [({} if numbers is None else numbers.per_class) for _, numbers in lines]
-        labels = classes.tolist()
-        per_class = tuple({labels[code]: found for code, found in one.items() if code >= 0} for one in known)
+        labels = {**dict(enumerate(classes.tolist())), **(unknown or {})}
+        per_class = tuple(
+            {labels[code]: one[code] for code in sorted(one, key=lambda code: (code < 0, abs(code)))} for one in known
+        )
         rows = tuple(tuple(row.get(name) for name in columns) for row in cells)
         return cls(title, columns, rows, settings, per_class, tuple(None if n is None else n.hits for _, n in lines))
 
@@ -244,6 +251,25 @@ _MEANINGS = {
     "average_precision": "AP: average precision, the mean over the classes",
     "calibration_error": "ECE: expected calibration error",
 }
+
+
+def add_note(settings: dict[str, Any], text: str | None) -> None:
+    """Add a note to those that the settings already have."""
+    if text:
+        settings["note"] = "; ".join([*([settings["note"]] if "note" in settings else []), text])
+
+
+def note_on_unknown(truth: np.ndarray, unknown: Mapping[int, Any]) -> str | None:
+    """A note on test rows whose labels no training row has; None if there are none."""
+    if not unknown:
+        return None
+    n_rows = int((truth < 0).sum())
+    labels = shortened(shown(label, 40) for label in unknown.values())
+    have, it, count = ("has a label", "it", "counts") if n_rows == 1 else ("have labels", "them", "count")
+    return (
+        f"{counted(n_rows, 'test row')} {have} that no training row has ({labels}): no model can predict {it}, so "
+        f"{'it' if n_rows == 1 else 'they'} {count} as wrong"
+    )
 
 
 class _CheckedError(Exception):

@@ -109,8 +109,8 @@ def absent(path: object, wanted: str) -> str:
     return f"{message}: did you mean {quoted(found + '/' * os.path.isdir(found))}?"
 
 
-def shortened(numbers: Iterable[int]) -> str:
-    """Return numbers separated by commas; of more than eight, the first six and the last."""
+def shortened(numbers: Iterable[object]) -> str:
+    """Return numbers (or other short things) separated by commas; of more than eight, the first six and the last."""
     texts = [str(number) for number in numbers]
     return ", ".join(texts if len(texts) <= 8 else [*texts[:6], "...", texts[-1]])
 

@@ -13,7 +13,7 @@ from fastcls.model_selection._neighbors_cv import KNeighborsClassifierCV
 # For other packages of fastcls:
 from ._folds import make_folds
 from ._grid_ends import GridEndWarning, advice_at_end
-from ._validation import check_folds, check_ks, check_test, without_large_ks
+from ._validation import CheckedTest, check_folds, check_ks, check_test, without_large_ks
 
 __all__ = [
     "DEFAULT_KS",

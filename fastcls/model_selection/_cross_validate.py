@@ -18,7 +18,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import measure
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
 from fastcls._search.rows import Rows
@@ -160,7 +160,7 @@ def evaluate_k(
     train, y : array-like of shape (n_rows, n_features), (n_rows,)
         Or, instead of all four, a `Dataset` with a test set: it counts the evaluation, and warns at the second.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
-        A label that does not occur in y counts as an error.
+        A label that does not occur in y counts as an error, and a note says so.
     ks : iterable of int, optional
         None: 1 to 20, 25, 30, 50 and 100. Values above the number of training rows are dropped with a warning.
     metric, weights, temperature, tie_break
@@ -204,7 +204,7 @@ def evaluate_k(
     checked = check_rows(train, "train")
     check_magnitude(checked.rows, "train", name)
     classes, codes = check_labels(y, len(checked.rows))
-    queries, truth = check_test(test, y_test, classes, name)
+    queries, truth, unknown = check_test(test, y_test, classes, name)
     check_same_names(queries, checked, "test", "train")
     check_same_features(checked.rows, queries.rows)
     usable = usable_ks(DEFAULT_KS if ks is None else ks, len(codes), TRAINING_ROWS)
@@ -236,9 +236,10 @@ def evaluate_k(
     settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
     if weights == "softmax":
         settings["temperature"] = temperature
+    add_note(settings, note_on_unknown(truth, unknown))
     title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
     return ResultTable.of_numbers(
-        title, settings, [({"k": int(k)}, one) for k, one in zip(usable, numbers, strict=True)], classes
+        title, settings, [({"k": int(k)}, one) for k, one in zip(usable, numbers, strict=True)], classes, unknown
     )
 
 

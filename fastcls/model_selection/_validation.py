@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -201,10 +201,24 @@ def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
     return rows
 
 
-def check_test(
-    test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test"
-) -> tuple[CheckedRows, np.ndarray]:
+class CheckedTest(NamedTuple):
     """Test rows, and the code of each label among the training classes; -1, -2, ... for other labels, which nothing hits.
+
+    Attributes
+    ----------
+    rows : CheckedRows
+    codes : int64 array (n_queries,)
+    unknown : dict of int to label
+        The label of each negative code.
+    """
+
+    rows: CheckedRows
+    codes: np.ndarray
+    unknown: dict[int, Any]
+
+
+def check_test(test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test") -> CheckedTest:
+    """Test rows and their labels.
 
     Parameters
     ----------
@@ -216,8 +230,7 @@ def check_test(
 
     Returns
     -------
-    rows : CheckedRows
-    codes : int64 array (n_queries,)
+    CheckedTest
 
     Raises
     ------
@@ -234,4 +247,5 @@ def check_test(
             f"y_{name} holds {labels[:1].tolist()[0]!r} and no label of y, such as "
             f"{classes[:1].tolist()[0]!r}: use the same labels in both"
         )
-    return checked, places[codes]
+    unknown = {-1 - at: label for at, label in enumerate(labels.tolist()) if label not in place}
+    return CheckedTest(checked, places[codes], unknown)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import Answers, joined, measure
+from fastcls._scoring.table import note_on_unknown
 from fastcls._storage.digest import digest
 from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
@@ -65,7 +66,7 @@ def compare(
         Test rows of each representation. Without them, a stratified part of the rows is held out (`test_size`), or every
         row is tested once (`cv`).
     y_test : array-like of shape (n_test,), optional
-        A label that does not occur in y counts as an error.
+        A label that does not occur in y counts as an error, and a note says so.
     presets : str or sequence of str
         ``"dino"`` and the other presets of `knn_eval`; ``"clip-probe"``, ``"dinov2-probe"`` and so on, those of
         `linear_probe`; ``"uni-few-shot"``, ``"dinov2-few-shot"``, ``"dinov3-few-shot"``, ``"dinov3-few-shot-linear"`` and
@@ -151,6 +152,8 @@ class Plan:
         Labels of the training rows.
     truth : int64 array (n_test,)
         Class codes of the test rows; negative for a label without training rows.
+    unknown : dict of int to label
+        The label of each negative code.
     test_rows : int64 array (n_test,)
         Their numbers in the user's data.
     reused : list of (representation, protocol)
@@ -200,7 +203,7 @@ class Plan:
         first = next(iter(self._test.values())) if self._test else next(iter(self._rows.values()))
         train = np.unique(np.concatenate([kept for kept, _ in self._splits]))
         self.classes = np.unique(self.y[train])
-        _, truth = check_test(first, self.y_test, self.classes, "l2")
+        _, truth, self.unknown = check_test(first, self.y_test, self.classes, "l2")
         self.truth = truth[self.test_rows]
         if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
             check_two_classes(self.classes)
@@ -336,11 +339,13 @@ class Plan:
         facts = {name: self.facts(name) for name in self._rows}
         notes = self.notes()
         settings = {**self.settings(), **({"note": "; ".join(notes)} if notes else {})}
-        return summarized(found, facts, self.truth, self.classes, self.test_rows, settings, title, tuple(self.reused))
+        labels = (self.classes, self.unknown)
+        return summarized(found, facts, self.truth, *labels, self.test_rows, settings, title, tuple(self.reused))
 
     def notes(self) -> list[str]:
-        """What to know of the evaluated parts: a probe that chose an end of its protocol's grid, classes of few rows."""
-        found = []
+        """What to know of the rows, and of the parts: a probe that chose an end of its protocol's grid, classes of few rows."""
+        unknown = note_on_unknown(self.truth, self.unknown)
+        found = [] if unknown is None else [unknown]
         for part in filter(self.is_done, self.parts):
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
             name = next((one for one in ("C", "weight_decay") if one in line.setting), None)

@@ -103,6 +103,7 @@ def summarized(
     facts: Mapping[str, Mapping[str, Any]],
     truth: np.ndarray,
     classes: np.ndarray,
+    unknown: Mapping[int, Any],
     test_rows: np.ndarray,
     settings: dict[str, Any],
     title: str,
@@ -146,7 +147,7 @@ def summarized(
             kept[protocol] = {name: test_rows[rows] for name, rows in zip(names, of_each, strict=True)}
     for of_pair, corrected in zip(pairs, holm([one["p_value"] for one in pairs]), strict=True):
         of_pair["p_holm"] = corrected
-    table = ResultTable.of_numbers(title, settings, rows, classes)
+    table = ResultTable.of_numbers(title, settings, rows, classes, unknown)
     note = "p_holm: corrected for the number of pairs and protocols (Holm)"
     columns = tuple(pairs[0])
     of_pairs = ResultTable(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastcls._scoring.numbers import Answers, measure
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Evaluated:
         Class codes of the test rows; negative for a class without training rows.
     classes : ndarray
         The label of each class code.
+    unknown : mapping of int to label
+        The label of each negative code.
     names : sequence of str, optional
         The numbers of the table; see `measure`.
     model : fitted classifier or None
@@ -37,6 +39,7 @@ class Evaluated:
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     truth: np.ndarray
     classes: np.ndarray
+    unknown: Mapping[int, Any]
     names: Sequence[str] | None = None
     model: Any = None
 
@@ -45,4 +48,6 @@ class Evaluated:
         known = [tries for _, tries in self.lines if tries is not None]
         numbers = iter(measure(self.truth, known, len(self.classes), names=self.names))
         lines = [(setting, None if tries is None else next(numbers)) for setting, tries in self.lines]
-        return ResultTable.of_numbers(self.title, self.settings, lines, self.classes)
+        settings = dict(self.settings)
+        add_note(settings, note_on_unknown(self.truth, self.unknown))
+        return ResultTable.of_numbers(self.title, settings, lines, self.classes, self.unknown)

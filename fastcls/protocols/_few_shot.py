@@ -153,7 +153,7 @@ def evaluate_few_shot(
     if classifier == "linear":
         check_two_classes(classes)
     metric = "cosine" if classifier == "knn" else "l2"
-    checked, truth = check_test(test, y_test, classes, metric)
+    checked, truth, unknown = check_test(test, y_test, classes, metric)
     aside = np.zeros(0, dtype=np.int64)
     free = np.arange(len(codes))
     if (preset, classifier) == ("dinov3", "linear"):
@@ -194,7 +194,7 @@ def evaluate_few_shot(
     notes = notes_on_sizes(wanted, np.bincount(codes[free], minlength=len(classes)))
     if notes:
         settings["note"] = "; ".join(notes)
-    return Evaluated(title, settings, lines, truth, classes)
+    return Evaluated(title, settings, lines, truth, classes, unknown)
 
 
 def notes_on_sizes(wanted: Sequence[int | float], counts: np.ndarray) -> list[str]:

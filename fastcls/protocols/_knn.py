@@ -17,7 +17,7 @@ from fastcls._validation.base import RandomState
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
 from fastcls.datasets import scores_test_rows
-from fastcls.model_selection import check_test
+from fastcls.model_selection import CheckedTest, check_test
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated
@@ -52,7 +52,7 @@ def knn_eval(
         Labels of all training rows, in the order of the rows. With two columns or more: several labels per row, 1 where the
         row has the label of the column, else 0.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,) or (n_queries, n_labels)
-        A label that does not occur in y counts as an error.
+        A label that does not occur in y counts as an error, and a note says so.
     preset : str
         ================ ============== ====== =========== =====================================================
         preset           k              metric vote        source
@@ -125,10 +125,10 @@ def evaluate_neighbors(
     chosen = KNN_PRESETS[check_preset(preset, KNN_PRESETS)]
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
-    checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
+    checked, truth, unknown = tested = check_test(test, y_test, classes, chosen.metrics[0])
     n_threads = threads.effective(n_jobs)
     if chosen.n_draws is not None:
-        return _by_draws(chosen, train, codes, classes, checked, truth, seed, n_threads, progress)
+        return _by_draws(chosen, train, codes, classes, tested, seed, n_threads, progress)
     ks = check_preset_ks(chosen.ks, len(codes), chosen.name)
     metric = chosen.metrics[0]
     S, indices = nearest_by_preset(chosen, train, len(codes), checked, int(ks[-1]), n_threads, progress)
@@ -137,7 +137,7 @@ def evaluate_neighbors(
     )
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     lines = [({"k": int(k)}, [one]) for k, one in zip(ks, answers, strict=True)]
-    return Evaluated(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, truth, classes)
+    return Evaluated(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, truth, classes, unknown)
 
 
 def _by_draws(
@@ -145,8 +145,7 @@ def _by_draws(
     train: Any,
     codes: np.ndarray,
     classes: np.ndarray,
-    test: CheckedRows,
-    truth: np.ndarray,
+    checked: CheckedTest,
     seed: int,
     n_threads: int,
     progress: Progress | None,
@@ -154,6 +153,7 @@ def _by_draws(
     """A preset that trains on a few rows of each class, several times; all metrics use the same draws."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
+    test, truth, unknown = checked
     draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed, restarts=False)
     ks = check_preset_ks(chosen.ks, len(draws[0]), chosen.name)
     wanted = np.unique(np.concatenate(draws))
@@ -174,7 +174,7 @@ def _by_draws(
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     lines = [({"metric": name, "k": k}, tries) for name, tries in zip(names, [*answers, better], strict=True)]
     settings = {**settings_of(chosen), "seed": seed}
-    return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes)
+    return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes, unknown)
 
 
 def _title(chosen: KNNPreset, n_rows: int, n_queries: int) -> str:

@@ -15,7 +15,7 @@ from fastcls._runtime.pacing import Progress
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
 from fastcls._scoring.label_votes import vote_labels
 from fastcls._scoring.numbers import Numbers
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note
 from fastcls._scoring.votes import weights_of
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
@@ -121,7 +121,7 @@ def probe_of_labels(
     title = f"linear probe by the protocol of {chosen.name}"
     table = _by_draws(chosen, title, settings, train, labels, checked, random_state, answer, progress)
     if note := note_on_ends(ends, chosen.max_iter):
-        _add_note(table, note)
+        add_note(table.settings, note)
     return table
 
 
@@ -208,9 +208,5 @@ def label_table(
     table = ResultTable.of_numbers(title, settings, lines, labels.kept)
     n_labels = labels.train.shape[1]
     if n_left_out := n_labels - len(labels.kept):
-        _add_note(table, f"{n_left_out:,} of {counted(n_labels, 'label')} left out: no test row has them")
+        add_note(table.settings, f"{n_left_out:,} of {counted(n_labels, 'label')} left out: no test row has them")
     return table
-
-
-def _add_note(table: ResultTable, text: str) -> None:
-    table.settings["note"] = "; ".join([*([table.settings["note"]] if "note" in table.settings else []), text])

@@ -18,7 +18,6 @@ from fastcls._scoring.numbers import answers_of_scores, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._validation.base import RandomState
 from fastcls._validation.errors import InputError
-from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features, check_same_names
@@ -184,11 +183,11 @@ def evaluate_probe(
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
     check_two_classes(classes)
-    checked, truth = check_test(test, y_test, classes, "l2")
+    checked, truth, unknown = tested = check_test(test, y_test, classes, "l2")
     if chosen.n_draws is not None:
         if validation is not None:
             raise InputError(f"preset={chosen.name!r} chooses nothing on validation rows: omit validation")
-        return probe_by_draws(chosen, train, codes, classes, checked, truth, seed, n_jobs, progress, verbose)
+        return probe_by_draws(chosen, train, codes, classes, tested, seed, n_jobs, progress, verbose)
     extra = None if validation is None else _checked_validation(validation, classes, checked)
     X = _whole(list(check_shards(train, len(codes), "l2", checked)))
     check_same_features(X, checked.rows)
@@ -251,7 +250,8 @@ def evaluate_probe(
         settings["note"] = at_end
     if isinstance(model, SoftmaxClassifier):
         model.classes_ = classes  # it was trained on codes
-    return Evaluated(title, settings, lines, truth, classes, model=model if isinstance(model, SoftmaxClassifier) else None)
+    kept = model if isinstance(model, SoftmaxClassifier) else None
+    return Evaluated(title, settings, lines, truth, classes, unknown, model=kept)
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
@@ -266,12 +266,11 @@ def _whole(parts: list[CheckedRows]) -> np.ndarray:
 
 def _checked_validation(validation: Any, classes: np.ndarray, test: CheckedRows) -> tuple[np.ndarray, np.ndarray]:
     rows, labels = check_validation(validation)
-    checked, codes = check_test(rows, labels, classes, "l2", "validation")
+    checked, codes, unknown = check_test(rows, labels, classes, "l2", "validation")
     check_same_names(checked, test, "validation", "test")
-    if (codes < 0).any():
-        known, _ = check_labels(labels, len(checked.rows), "y_validation")
-        unknown = [label for label in known.tolist() if label not in set(classes.tolist())]
-        raise InputError(f"y_validation holds the label {unknown[0]!r}, which does not occur in y: leave these rows out")
+    if unknown:
+        label = unknown[max(unknown)]
+        raise InputError(f"y_validation holds the label {label!r}, which does not occur in y: leave these rows out")
     return checked.rows, codes
 
 

@@ -13,8 +13,9 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, softmax
 from fastcls._validation.messages import counted
-from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls._validation.rows import check_same_features
 from fastcls._validation.types import widened
+from fastcls.model_selection import CheckedTest
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated
@@ -29,8 +30,7 @@ def probe_by_draws(
     train: Any,
     codes: np.ndarray,
     classes: np.ndarray,
-    test: CheckedRows,
-    truth: np.ndarray,
+    checked: CheckedTest,
     seed: int,
     n_jobs: int | None,
     progress: Progress | None,
@@ -40,6 +40,7 @@ def probe_by_draws(
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
     assert chosen.C is not None
+    test, truth, unknown = checked
     draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed)
     wanted = np.unique(np.concatenate(draws))
     rows = widened(gather(check_shards(train, len(codes), "l2", test), wanted), np.float64)
@@ -77,7 +78,7 @@ def probe_by_draws(
     if note := note_on_ends(ends, chosen.max_iter):
         settings["note"] = note
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return Evaluated(title, settings, lines, truth, classes, names)
+    return Evaluated(title, settings, lines, truth, classes, unknown, names)
 
 
 def mteb_answers(scores: np.ndarray, truth: np.ndarray) -> Answers:

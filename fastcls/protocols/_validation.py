@@ -93,7 +93,8 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def has_several_labels(y: Any, test: Any) -> bool:
     """Whether y has several labels per row; not if the arguments are in the order of scikit-learn's train_test_split."""
-    is_line = (hasattr(test, "shape") and len(shape_of(test)) == 1) or (isinstance(test, (list, tuple)) and test and np.isscalar(test[0]))
+    is_list = isinstance(test, (list, tuple)) and len(test) > 0
+    is_line = np.isscalar(test[0]) if is_list else hasattr(test, "shape") and len(shape_of(test)) == 1
     return has_columns(y) and not is_line
 
 

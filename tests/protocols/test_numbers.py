@@ -23,7 +23,7 @@ from fastcls import evaluate_k
 from fastcls._scoring import intervals, numbers
 from fastcls._scoring.numbers import Answers, answers_of_scores, measure
 from fastcls._validation.errors import InputError
-from fastcls.protocols import few_shot, knn_eval, linear_probe
+from fastcls.protocols import compare, few_shot, knn_eval, linear_probe
 
 
 def calibration_error(hits, confidence):
@@ -303,3 +303,40 @@ def test_a_few_rows_with_equal_shares_do_not_tell_the_accuracy_exactly(n_rows, s
         assert (low, high) == intervals.wilson_interval(round(share * n), n)
         assert low <= value <= high
         assert high - low > 0.3
+
+
+UNKNOWN = "5 test rows have labels that no training row has (9): no model can predict them, so they count as wrong"
+
+
+@pytest.mark.parametrize(
+    "evaluate",
+    [
+        lambda *data: knn_eval(*data, preset="torchgeo-bench"),
+        lambda *data: knn_eval(*data, preset="mteb-v1-knn"),
+        lambda *data: few_shot(*data, n_per_class=3, n_tries=2, random_state=0),
+        lambda *data: linear_probe(*data, preset="uni"),
+        lambda *data: linear_probe(*data, preset="mteb"),
+        lambda *data: evaluate_k(*data, [1]),
+        lambda train, y, test, truth: (
+            compare({"a": train, "b": train}, y, {"a": test, "b": test}, truth, presets="torchgeo-bench").table
+        ),
+    ],
+)
+def test_labels_without_training_rows_count_as_wrong_and_are_noted_and_shown(evaluate):
+    train = np.random.default_rng(0).normal(size=(90, 6)).astype(np.float32)
+    y, test = np.arange(90) % 3, train[:30] + np.float32(0.1)
+    table = evaluate(train, y, test, np.where(np.arange(30) < 5, 9, y[:30]))
+    assert UNKNOWN in table.settings["note"]
+    for per_class in table.per_class:
+        assert list(per_class) == [0, 1, 2, 9]
+        assert per_class[9][:2] == (0.0, 0.0)
+        assert 0.4 < per_class[9][2] < 0.5  # Wilson's for none of 5
+    assert max(table["top1"]) <= 25 / 30
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_test_rows_of_unknown_classes_alone_are_all_wrong(n_classes):
+    _, shares = random_shares(30, n_classes)
+    (found,) = measure(np.full(30, -1), [[answers_of_scores(shares, np.full(30, -1), are_probabilities=True)]], n_classes)
+    assert {found.values[name][0] for name in ("top1", "top5", "balanced_accuracy", "macro_f1")} == {0.0}
+    assert "average_precision" not in found.values  # nothing to rank

@@ -92,5 +92,7 @@ def test_a_list_of_frames_is_refused_in_one_line_where_parts_are_not_taken(first
         KNeighborsClassifier(3).fit(X, labels)
     with pytest.raises(InputError, match="y "):
         knn_eval(X, labels, TEST, TRUTH)
-    with pytest.raises(InputError, match=r"X is a list of 2 tables; wanted a single one: join them with np.concatenate\(X\)"):
+    with pytest.raises(
+        InputError, match=r"X is a list of 2 tables; wanted a single one: join them with np.concatenate\(X\)"
+    ):
         knn(TEST, [X[:50], X[50:]], 1)
