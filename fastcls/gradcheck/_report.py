@@ -40,7 +40,7 @@ class ClosedForm:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class GradientReport:
     """Result of a gradient check; ``str()`` is a table of the worst entries.
 

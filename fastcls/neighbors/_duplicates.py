@@ -25,7 +25,7 @@ __all__ = ["Duplicates", "duplicates"]
 _PEAK_BYTES = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Duplicates:
     """Pairs of rows within a radius, nearest first, then by their indices.
 

@@ -30,7 +30,7 @@ def advice_on_scale(problem: LinearProblem) -> str:
     return "" if does_both else ", and centre and scale the data"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class OptimResult:
     """Result of an optimiser.
 
@@ -65,7 +65,7 @@ class OptimResult:
     gradient_norm: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """Argument of a callback, after every epoch or iteration. A callback that returns True ends the training.
 

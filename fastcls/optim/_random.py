@@ -23,7 +23,7 @@ from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_o
 _VALUES_PER_PASS = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class RandomSearchResult(OptimResult):
     """Result of a random search: the fields of `OptimResult`, and two more.
 
