@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
+
+from fastcls._sampling.proportion import wilson_interval
+
+__all__ = [
+    "N_FOR_RANKING",
+    "N_RESAMPLES",
+    "interval_of_losses",
+    "interval_of_share",
+    "interval_of_shares",
+    "mcnemar",
+    "mean_of_known",
+    "p_value_of",
+    "percentiles",
+    "resamples",
+    "wilson_interval",
+]
 
 #: resamples of the test rows for a 95 % interval, and those of them that the costlier average precision takes
 N_RESAMPLES, N_FOR_RANKING = 1000, 200
 _ROUNDING = 1e-12  # of shares of tries and their differences: more than rounding, less than one try
 _COUNTS_AT_ONCE = 1 << 21  # float64 counts of one chunk: 16 MB
-
-
-@cache
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % confidence interval of a proportion; it stays within 0 and 1, and is never empty.
-
-    References
-    ----------
-    E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-    """
-    from scipy.stats import binomtest
-
-    low, high = binomtest(correct, total).proportion_ci(0.95, "wilson")
-    return float(low), float(high)
 
 
 def mcnemar(hits: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
@@ -107,11 +108,43 @@ def percentiles(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def spread_of(drawn: np.ndarray | None) -> tuple[float, float] | None:
+    """The percentiles of the resamples; None if there are none, or all agree but for rounding."""
+    if drawn is None:
+        return None
+    low, high = percentiles(drawn)
+    return (low, high) if high - low > _ROUNDING * max(1.0, abs(high)) else None
+
+
 def mean_of_known(values: np.ndarray) -> np.ndarray:
     """The mean over the first axis without NaN; 0 where all are NaN."""
     known = ~np.isnan(values)
     mean: np.ndarray = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return mean
+
+
+def interval_of_shares(shares: np.ndarray, counts: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """The interval of a number that is 1 if every share is 1 (recalls of classes): percentiles of the resamples.
+
+    If all resamples agree, as they do for a model without an error, it is the mean of Wilson's intervals of the shares, each
+    of so many rows: wider than needed, because the shares would all have to be at the same end.
+    """
+    if (found := spread_of(drawn)) is not None:
+        return found
+    ends = [wilson_interval(round(share * n), n) for share, n in zip(shares.tolist(), counts.tolist(), strict=True)]
+    return float(np.mean([end[0] for end in ends])), float(np.mean([end[1] for end in ends]))
+
+
+def interval_of_losses(value: float, n: int, drawn: np.ndarray, largest: float) -> tuple[float, float]:
+    """The interval of a mean of n losses between 0 and `largest`: percentiles of the resamples.
+
+    If all rows have the same loss, as certain and right predictions have, other rows may have another one: up to
+    Wilson's upper end of a share that was never seen.
+    """
+    if (found := spread_of(drawn)) is not None:
+        return found
+    unseen = wilson_interval(0, n)[1]
+    return value * (1.0 - unseen), value + (largest - value) * unseen
 
 
 def interval_of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[float, float]:
@@ -121,8 +154,6 @@ def interval_of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[f
     that a few rows tell the accuracy exactly. Then it is Wilson's too, which is wide enough: the variance of shares between
     0 and 1 is at most that of hits with the same mean.
     """
-    if drawn is not None:
-        low, high = percentiles(drawn)
-        if low < high:
-            return low, high
+    if (found := spread_of(drawn)) is not None:
+        return found
     return wilson_interval(round(value * n), n)

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.metrics import average_precision_score, f1_score
 
 from .curves import Curves, Ranking
-from .intervals import N_FOR_RANKING, interval_of_share, mean_of_known, percentiles, resamples
+from .intervals import N_FOR_RANKING, interval_of_share, interval_of_shares, mean_of_known, resamples
 from .numbers import Numbers
 
 #: number -> its heading
@@ -129,18 +129,22 @@ def ranking_precision(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def _numbers(truth: np.ndarray, tries: Sequence[_Measured]) -> Numbers:
     n_rows, are_many = len(truth), len(tries) > 1
+    recall = np.mean([one.recall for one in tries], axis=0)
     values: dict[str, tuple[float, float, float]] = {}
     for name in LABEL_NUMBERS:
         value = float(np.mean([one.values[name] for one in tries]))
         drawn = np.mean([one.drawn[name] for one in tries], axis=0)
         if name == "subset_accuracy":
-            values[name] = (value, *interval_of_share(value, n_rows, drawn if are_many else None))
+            interval = interval_of_share(value, n_rows, drawn if are_many else None)
+        elif name.startswith("macro"):
+            interval = interval_of_shares(recall, truth.sum(axis=0), drawn)
         else:
-            values[name] = (value, *percentiles(drawn))
-    recall, per_class = np.mean([one.recall for one in tries], axis=0), {}
+            interval = interval_of_share(value, n_rows, drawn)
+        values[name] = (value, *interval)
+    per_class = {}
     drawn = np.mean([one.drawn["recall"] for one in tries], axis=0)
     for label, n_of_label in enumerate(truth.sum(axis=0).tolist()):
         of_label = drawn[label] if are_many else None
         per_class[label] = (float(recall[label]), *interval_of_share(float(recall[label]), n_of_label, of_label))
-    std = float(np.std([one.hits.mean() for one in tries])) if are_many else None
+    std = float(np.std([one.hits.mean() for one in tries], ddof=1)) if are_many else None
     return Numbers(values, per_class, np.mean([one.hits for one in tries], axis=0), std)

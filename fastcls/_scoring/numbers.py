@@ -1,13 +1,17 @@
 """The numbers of an evaluation: accuracies, F1, average precision, log loss and calibration, with 95 % intervals.
 
-Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval, and so have means over tries if
-all resamples agree. All other intervals are percentiles over bootstrap resamples of the test rows. A resample needs no
-second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log losses, bins of
-confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.
+Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval. All other intervals are
+percentiles over bootstrap resamples of the test rows; if all resamples agree (a model without an error), they are made of
+Wilson's, which are never empty. The calibration error has none: noise in the bins makes it larger than that of all rows, and
+a resample has the noise twice, so the percentiles mostly lie above the truth; and close to 0 no bootstrap of it is valid.
+
+A resample needs no second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log
+losses, bins of confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +22,7 @@ from scipy import sparse
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from .curves import Curves, Ranking
-from .intervals import N_FOR_RANKING, interval_of_share, mean_of_known, percentiles, resamples
+from .intervals import N_FOR_RANKING, interval_of_losses, interval_of_share, interval_of_shares, mean_of_known, resamples
 
 #: equal bins of the confidence: C. Guo et al., On calibration of modern neural networks, 2017
 N_BINS = 15
@@ -35,6 +39,8 @@ NUMBERS = {
     "log_loss": "log loss",
     "calibration_error": "ECE",
 }
+#: numbers without an interval
+WITHOUT_INTERVAL = ("calibration_error",)
 
 
 @dataclass(frozen=True)
@@ -60,19 +66,20 @@ class Answers:
     own: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Numbers:
     """The numbers of one setting, means over its tries.
 
     Attributes
     ----------
     values : dict of str to (value, low, high)
+        The bounds of the calibration error are NaN: it has no interval.
     per_class : dict of int to (accuracy, low, high)
         For each class code that occurs among the test rows.
     hits : float array (n_rows,)
         For each row the share of tries in which it is predicted correctly.
     std : float or None
-        Standard deviation over the tries of the accuracy; None for a single try.
+        Standard deviation over the tries of the accuracy, of a sample (ddof=1); None for a single try.
     """
 
     values: dict[str, tuple[float, float, float]]
@@ -185,7 +192,7 @@ def measure(
             found.append(_mean([once[id(one)] for one in tries]))
             if len(tries) == 1:
                 del found[-1]["recall"]  # its intervals are Wilson's
-    ranked = _ranking_intervals(truth, settings, n_classes)
+    ranked = _ranking_resamples(truth, settings, n_classes)
     return [
         _numbers(truth, tries, of_tries, found, interval, n_classes, names)
         for tries, of_tries, found, interval in zip(settings, sums, drawn, ranked, strict=True)
@@ -259,12 +266,13 @@ def _numbers(
     tries: Sequence[Answers],
     sums: list[_Sums],
     drawn: list[dict[str, np.ndarray]],
-    ranked: tuple[float, float] | None,
+    ranked: np.ndarray | None,
     n_classes: int,
     names: Sequence[str] | None,
 ) -> Numbers:
     n = len(truth)
     once = _mean([one.numbers(np.asarray(one.columns.sum(axis=0)).reshape(-1, 1)) for one in sums])
+    counts = np.bincount(np.unique(truth, return_inverse=True)[1])
     values: dict[str, tuple[float, float, float]] = {}
     for name in drawn[0]:
         if name == "recall":
@@ -272,12 +280,21 @@ def _numbers(
         value = _by_scikit_learn(name, truth, tries, float(once[name][0]))
         if name.startswith("top"):
             interval = interval_of_share(value, n, None if len(tries) == 1 else np.concatenate([one[name] for one in drawn]))
+        elif name == "calibration_error":
+            interval = (math.nan, math.nan)  # see the module
+        elif name == "log_loss":
+            interval = interval_of_losses(value, n, np.concatenate([one[name] for one in drawn]), -math.log(_SMALLEST))
         else:
-            interval = percentiles(np.concatenate([one[name] for one in drawn]))
+            interval = interval_of_shares(once["recall"][:, 0], counts, np.concatenate([one[name] for one in drawn]))
         values[name] = (value, *interval)
     if ranked is not None:
-        values["average_precision"] = (float(np.mean([_average_precision(truth, one, n_classes) for one in tries])), *ranked)
-    per_class, counts = {}, np.bincount(np.unique(truth, return_inverse=True)[1])
+        precision = float(np.mean([_average_precision(truth, one, n_classes) for one in tries]))
+        n_of_ranked = np.array([np.count_nonzero(truth == code) for code in _ranked_classes(truth, n_classes)])
+        values["average_precision"] = (
+            precision,
+            *interval_of_shares(np.full(len(n_of_ranked), precision), n_of_ranked, ranked),
+        )
+    per_class = {}
     for at, code in enumerate(sums[0].classes.tolist()):
         value = float(once["recall"][at, 0])
         of_tries = None if len(tries) == 1 else np.concatenate([one["recall"][at] for one in drawn])
@@ -285,7 +302,7 @@ def _numbers(
     wanted = [name for name in NUMBERS if name != "weighted_f1"] if names is None else names
     others = [name for name in values if name not in NUMBERS] if names is None else []
     kept = {name: values[name] for name in [*others, *wanted] if name in values}
-    std = float(np.std([one.hits.mean() for one in sums])) if len(tries) > 1 else None
+    std = float(np.std([one.hits.mean() for one in sums], ddof=1)) if len(tries) > 1 else None
     return Numbers(_sorted(kept), per_class, np.mean([one.hits for one in sums], axis=0), std)
 
 
@@ -338,10 +355,8 @@ def _average_precision(truth: np.ndarray, one: Answers, n_classes: int) -> float
     return float(np.mean(found))
 
 
-def _ranking_intervals(
-    truth: np.ndarray, settings: Sequence[Sequence[Answers]], n_classes: int
-) -> list[tuple[float, float] | None]:
-    """The interval of every setting's macro average precision; None where there are no scores, or no class to rank."""
+def _ranking_resamples(truth: np.ndarray, settings: Sequence[Sequence[Answers]], n_classes: int) -> list[np.ndarray | None]:
+    """Every setting's macro average precision of the resamples; None where there are no scores, or no class to rank."""
     ranked = _ranked_classes(truth, n_classes)  # none: no test row has a class that the models know
     curves = [
         []
@@ -354,7 +369,7 @@ def _ranking_intervals(
         for tries, found in zip(curves, drawn, strict=True):
             if tries:
                 found.append(np.mean([one.precision(counts) for one in tries], axis=0))
-    return [percentiles(np.concatenate(found)) if found else None for found in drawn]
+    return [np.concatenate(found) if found else None for found in drawn]
 
 
 def _ranking(truth: np.ndarray, one: Answers, code: int) -> Ranking:

@@ -23,7 +23,7 @@ from fastcls._version import __version__
 
 from .intervals import p_value_of
 from .label_numbers import LABEL_NUMBERS
-from .numbers import NUMBERS, Numbers
+from .numbers import NUMBERS, WITHOUT_INTERVAL, Numbers
 
 #: setting -> its name in the heading; a setting with a column of that name is not repeated there
 _HEADING = {
@@ -58,10 +58,11 @@ class ResultTable:
         ``top1``, ``top5``, ``validation``: accuracies, shares between 0 and 1. ``balanced_accuracy``: mean over the classes
         of their accuracies. ``macro_f1``: mean over the classes of F1. ``average_precision``: of the second of two classes,
         else the mean over the classes, each against all others. ``log_loss`` and ``calibration_error``, where there are
-        probabilities: the latter is the expected calibration error with 15 equal bins. ``top1_low``, ``top1_high`` and so
-        on: 95 % intervals, Wilson's for shares of test rows, else percentiles of 1,000 bootstrap resamples of the test rows
-        (200 for ``average_precision``); for a mean over tries that is the same in all resamples, Wilson's too. ``std``:
-        standard deviation over tries of ``top1``. Printing leaves out all intervals but that of ``top1``.
+        probabilities: the latter is the expected calibration error with 15 equal bins, which has no interval, because
+        resampling adds noise to every bin. ``top1_low``, ``top1_high`` and so on: 95 % intervals, Wilson's for shares of
+        test rows, else percentiles of 1,000 bootstrap resamples of the test rows (200 for ``average_precision``), or made of
+        Wilson's if all resamples are the same. ``std``: standard deviation over tries of ``top1`` (ddof=1). Printing leaves
+        out all intervals but that of ``top1``.
         With several labels per row: ``subset_accuracy``, the share of rows with all labels right; ``jaccard``, the mean over
         the rows of the number of correct labels by that of true or predicted ones (1 if there are none); ``micro_f1`` and
         ``macro_f1``, of all pairs of row and label, and as the mean over the labels; the same of average precision;
@@ -297,7 +298,9 @@ def heading(name: str) -> str:
 def _flat(numbers: Numbers) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name, (value, low, high) in numbers.values.items():
-        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        found[name] = value
+        if name not in WITHOUT_INTERVAL:
+            found |= {f"{name}_low": low, f"{name}_high": high}
         if name in _MAIN and numbers.std is not None:
             found["std"] = numbers.std
     return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}

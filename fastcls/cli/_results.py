@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._scoring.classes import numbers_of_classes
+from fastcls._scoring.numbers import WITHOUT_INTERVAL
 from fastcls._scoring.table import ResultTable
 from fastcls._validation.messages import counted
 
@@ -104,7 +105,11 @@ def as_json(results: Any) -> str:
 def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
     """Return every number of a model but its accuracy, with its 95 % interval."""
     values = evaluation.numbers.values.items()
-    return {name: {"value": value, "interval": [low, high]} for name, (value, low, high) in values if name != "top1"}
+    return {
+        name: {"value": value, "interval": None if name in WITHOUT_INTERVAL else [low, high]}
+        for name, (value, low, high) in values
+        if name != "top1"
+    }
 
 
 def per_class(dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from fastcls._sampling.proportion import wilson_interval
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted
 
@@ -64,10 +65,7 @@ class TestScore:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        from scipy.stats import binomtest
-
-        low, high = binomtest(len(self.hits) - self.errors, len(self.hits)).proportion_ci(0.95, "wilson")
-        return float(low), float(high)
+        return wilson_interval(len(self.hits) - self.errors, len(self.hits))
 
     def __repr__(self) -> str:
         low, high = self.interval

@@ -172,7 +172,8 @@ NUMBERS = {
     "calibration_error": "calibration error",
 }
 NUMBERS_NOTE = (
-    "On the test rows, each with its 95 % interval (Wilson's for top 5, else from resampled test rows). Balanced accuracy, "
+    "On the test rows, with 95 % intervals (Wilson's for top 5, else from resampled test rows; the calibration error has "
+    "none, because resampling makes it larger). Balanced accuracy, "
     "macro F1 and average precision are means over the classes. Log loss and calibration error need probabilities; for k-NN "
     "these are shares of the votes."
 )
@@ -199,6 +200,8 @@ def _number_cell(key: str, found: dict[str, Any] | None) -> tuple[str, str]:
     """Return value and interval; log losses as they are, all others in percent."""
     if found is None or found["value"] is None:
         return "–", ""
+    if found["interval"] is None:
+        return percent(found["value"]), ""
     low, high = found["interval"]
     if key == "log_loss":
         return f"{found['value']:.3f}", f"{low:.3f} to {high:.3f}"
