@@ -161,6 +161,13 @@ def check_n_jobs(n_jobs: Any) -> None:
         raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
 
 
+def check_run(n_jobs: Any, progress: Any) -> None:
+    """Refuse an invalid number of threads, and a `progress` that cannot be called, before any work."""
+    check_n_jobs(n_jobs)
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress={shown(progress)}; wanted a function of (done, total), or None")
+
+
 def init_named(owner: type) -> Callable[..., None]:
     """The inherited `__init__` of a class under that class's name: Python's messages on wrong arguments show this name."""
     init: Any = owner.__init__  # type: ignore[misc]

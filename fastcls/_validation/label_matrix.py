@@ -31,7 +31,7 @@ def has_columns(y: Any) -> bool:
     return shape is not None and len(shape) == 2 and shape[1] != 1
 
 
-def check_label_matrix(y: Any, n_rows: int | None = None, name: str = "y") -> tuple[np.ndarray, np.dtype]:
+def check_label_matrix(y: Any, n_rows: int | None = None, name: str = "y", of: str = "X") -> tuple[np.ndarray, np.dtype]:
     """The labels of every row as a table of 0 and 1, and the type in which they came.
 
     Parameters
@@ -40,7 +40,8 @@ def check_label_matrix(y: Any, n_rows: int | None = None, name: str = "y") -> tu
         Integers, booleans or floats, all 0 or 1; an array, a list of lists, a data frame or a tensor.
     n_rows : int, optional
         The number of rows of X; None: not compared.
-    name : str
+    name, of : str
+        The arguments with the labels and with the rows, for messages.
 
     Returns
     -------
@@ -71,8 +72,8 @@ def check_label_matrix(y: Any, n_rows: int | None = None, name: str = "y") -> tu
     if n_rows is not None and len(table) != n_rows:
         single = f"; if these are single labels, pass {name}.ravel()" if len(table) == 1 else ""
         raise InputError(
-            f"{name} has {counted(len(table), 'row')} of labels for {counted(n_rows, 'row')} of X; inconsistent numbers of "
-            f"samples: pass one row of labels per row{single}"
+            f"{name} has {counted(len(table), 'row')} of labels for {counted(n_rows, 'row')} of {of}; inconsistent numbers "
+            f"of samples: pass one row of labels per row{single}"
         )
     if table.dtype.kind not in "biuf":
         raise InputError(f"{name} has dtype {table.dtype}; {_WANTED}: convert the labels to integers")
@@ -100,10 +101,11 @@ def _as_table(y: Any, name: str) -> np.ndarray:
     return read_array(y, name)
 
 
-def check_same_labels(labels: np.ndarray, n_labels: int, name: str = "y") -> None:
-    """Refuse a table of labels with another number of columns."""
+def check_same_labels(labels: np.ndarray, n_labels: int, name: str = "y", other: str | None = None) -> None:
+    """Refuse a table of labels with another number of columns than those of a model, or of another argument."""
     if labels.shape[1] != n_labels:
+        n = counted(n_labels, "label" if other is None else "column")
         raise InputError(
-            f"{name} has {counted(labels.shape[1], 'column')}, but the model has {counted(n_labels, 'label')}: give one "
-            "column for each label of fit, in the same order"
+            f"{name} has {counted(labels.shape[1], 'column')}, but {'the model' if other is None else other} has {n}: give "
+            f"one column for each label of {other or 'fit'}, in the same order"
         )

@@ -24,14 +24,17 @@ def check_present(y: Any) -> None:
         raise InputError("y is None: this estimator requires y to be passed, but the target y is None; pass labels")
 
 
-def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
-    """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
+def check_labels(y: Any, n_rows: int, name: str = "y", of: str = "X") -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,)).
+
+    `name` and `of` are the arguments with the labels and with the rows.
+    """
     check_present(y)
     y = read_labels(y, name)
     check_characters(y, name)
     if len(y) != n_rows:
         raise InputError(
-            f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
+            f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of {of}; inconsistent numbers of samples: "
             "pass one label per row"
         )
     if y.dtype.kind == "f":

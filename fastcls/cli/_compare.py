@@ -214,6 +214,7 @@ def plan_of(options: CompareOptions, data: Representations, folder: Path | None)
         cv=options.folds,
         random_state=options.seed,
         cache=None if folder is None else folder / PARTS,
+        names={"cv": "--folds", "n_tries": "--tries", "test": "--test"},
     )
 
 

@@ -102,8 +102,12 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> tuple
     name = str(options.protocol)
     seed = None if options.given_seed is None and presets[name].seed is not None else options.seed  # the published one
     X_test, y_test = test_part(dataset)
+    option = "--preset" if options.probe is None else "--probe"
     with progress.step(f"evaluating by the protocol {name}") as report:
-        found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
+        try:
+            found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
+        except InputError as error:  # the argument is an option here
+            raise InputError(str(error).replace(f"preset={name!r}", f"{option} {name}")) from None
     with progress.step("measuring the answers"):
         return found.table(), found
 

@@ -22,7 +22,7 @@ from fastcls.datasets import Listing, Part, can_stratify, refused_link, relative
 from .. import datasets
 from ..datasets import Dataset
 
-#: share of the rows held out for testing if the data has no test set
+#: share of the rows held out for testing if the data has no test set, as in `datasets.train_test_split`; not published
 TEST_SIZE = 0.2
 
 #: rows in the fingerprint
@@ -51,7 +51,7 @@ class Division:
         The data's own training rows, if it has a test set, so that `fastcls predict` knows them: ``n_rows`` and
         ``fingerprint``.
     repeats : dict
-        Result of `fastcls.cli._repeats.count_repeats`.
+        Result of `fastcls._scoring.repeats.count_repeats`.
     checksums : dict
         Result of `fastcls.cli._checksum.checksums`.
     """

@@ -91,7 +91,7 @@ from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._next_to import find_labels, find_test_rows, own_labels_only
 from ._npy import read_npy
 from ._row_names import features_wanted
-from ._split import can_stratify
+from ._split import can_stratify, split_rows
 from ._tables import UnknownColumnsError, in_order
 from ._test_set import scores_test_rows
 

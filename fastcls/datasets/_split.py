@@ -96,8 +96,15 @@ def train_validation_split(
     -----
     The rules are those of ``train_test_split``.
     """
+    return split_rows(y, validation_size, random_state=random_state, name="validation_size")
+
+
+def split_rows(
+    y: Any, size: float | int, *, random_state: RandomState = None, name: str = "validation_size"
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `train_validation_split`; `name` is what the caller calls the size."""
     labels = plain_labels(y, "y")
-    return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed_of(random_state), "validation")
+    return _split(labels, _n_rows(size, len(labels), name), seed_of(random_state), name.removesuffix("_size"))
 
 
 def train_validation_test_split(

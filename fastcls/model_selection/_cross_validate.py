@@ -22,7 +22,7 @@ from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, check_number, one_of
+from fastcls._validation.base import RandomState, check_number, check_run, one_of
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm
@@ -46,7 +46,7 @@ DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
 DEFAULT_METRICS = ("l1", "l2")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class KSelection:
     """Accuracy of every k, metric and fold, and the best choice.
 
@@ -180,7 +180,7 @@ def evaluate_k(
     -------
     ResultTable
         One row for each k: ``k``, ``top1``, ``top5`` ... as shares, balanced accuracy, macro F1, average precision, log loss
-        and calibration error, each with its 95 % interval. A class's probability is its share of the votes.
+        and calibration error, with 95 % intervals. A class's probability is its share of the votes.
 
     Raises
     ------
@@ -195,6 +195,7 @@ def evaluate_k(
     >>> evaluate_k(X[:1400], y[:1400], X[1400:], y[1400:], [1, 3], topk=[1])["k"]
     [1, 3]
     """
+    check_run(n_jobs, progress)
     name = check_metric(metric)
     if not callable(weights):
         one_of("weights", weights, WEIGHTS)
@@ -203,7 +204,7 @@ def evaluate_k(
     firsts = check_topk(topk)
     checked = check_rows(train, "train")
     check_magnitude(checked.rows, "train", name)
-    classes, codes = check_labels(y, len(checked.rows))
+    classes, codes = check_labels(y, len(checked.rows), of="train")
     queries, truth, unknown = check_test(test, y_test, classes, name)
     check_same_names(queries, checked, "test", "train")
     check_same_features(checked.rows, queries.rows)
@@ -286,6 +287,7 @@ def cross_validate_k(
         For rows or labels that cannot be read, an unknown option, splits that do not fit the rows, or if every k is above
         the number of rows of the smallest training fold.
     """
+    check_run(n_jobs, progress)
     names = check_metrics(metrics)
     one_of("weights", weights, WEIGHTS)
     checked = check_rows(X, "X")

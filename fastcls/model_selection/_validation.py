@@ -217,7 +217,9 @@ class CheckedTest(NamedTuple):
     unknown: dict[int, Any]
 
 
-def check_test(test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test") -> CheckedTest:
+def check_test(
+    test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test", labels_name: str = "y_test"
+) -> CheckedTest:
     """Test rows and their labels.
 
     Parameters
@@ -225,8 +227,10 @@ def check_test(test: Any, y_test: Any, classes: np.ndarray, metric: str, name: s
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
     classes : ndarray
         Sorted labels of the training rows.
-    metric, name : str
-        A key of `METRICS`; the name of the argument in messages.
+    metric : str
+        A key of `METRICS`.
+    name, labels_name : str
+        The arguments with the rows and with the labels, for messages.
 
     Returns
     -------
@@ -239,12 +243,12 @@ def check_test(test: Any, y_test: Any, classes: np.ndarray, metric: str, name: s
     """
     checked = check_rows(test, name)
     check_magnitude(checked.rows, name, metric)
-    labels, codes = check_labels(y_test, len(checked.rows), f"y_{name}")
+    labels, codes = check_labels(y_test, len(checked.rows), labels_name, name)
     place = {label: number for number, label in enumerate(classes.tolist())}
     places = np.array([place.get(label, -1 - at) for at, label in enumerate(labels.tolist())], dtype=np.int64)
     if (places < 0).all():
         raise InputError(
-            f"y_{name} holds {labels[:1].tolist()[0]!r} and no label of y, such as "
+            f"{labels_name} holds {labels[:1].tolist()[0]!r} and no label of y, such as "
             f"{classes[:1].tolist()[0]!r}: use the same labels in both"
         )
     unknown = {-1 - at: label for at, label in enumerate(labels.tolist()) if label not in place}

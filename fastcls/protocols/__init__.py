@@ -9,8 +9,9 @@ the probe on a few rows of each class. Several labels per row: ``_multilabel.py`
 as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_shards.py``
 handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the checks.
 
-``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``; ``_parts.py``
-stores what is finished, and ``_comparison.py`` puts the parts together: tables, paired tests, agreement.
+``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``;
+``_representations.py`` checks them, ``_parts.py`` stores what is finished, and ``_comparison.py`` puts the parts together:
+tables, paired tests, agreement.
 """
 
 from __future__ import annotations

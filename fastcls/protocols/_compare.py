@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import Answers, joined, measure
+from fastcls._scoring.repeats import MEMORISED, count_repeats
 from fastcls._scoring.table import note_on_unknown
 from fastcls._storage.digest import digest
-from fastcls._validation.base import RandomState, check_number, seed_of
+from fastcls._validation.base import RandomState, check_n_jobs, check_run, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.labels import check_labels, n_values
 from fastcls._validation.linear import check_two_classes
-from fastcls._validation.messages import counted, kind, quoted, quoted_list
-from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
-from fastcls._validation.types import name_of
+from fastcls._validation.messages import counted, quoted
 from fastcls._version import __version__
+from fastcls.metrics import check_magnitude
 from fastcls.model_selection import advice_at_end, check_folds, check_test, make_folds
 
-from ..datasets import train_validation_split
+from ..datasets import split_rows
 from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
 from ._few_shot import evaluate_few_shot, notes_on_sizes
@@ -32,8 +32,10 @@ from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_pr
 from ._parts import PartsFolder
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import evaluate_probe
-from ._validation import check_per_class, check_preset_ks
+from ._representations import check_labels_of, check_names, check_representation, check_test_rows
+from ._validation import check_per_class, check_preset_ks, check_tries
 
+#: share of the rows to hold out; not published: that of scikit-learn's examples and of `datasets.train_test_split`
 TEST_SIZE = 0.2
 
 
@@ -46,7 +48,7 @@ def compare(
     presets: str | Sequence[str] = DEFAULT_PROTOCOLS,
     n_per_class: Any = N_PER_CLASS,
     n_tries: int = N_TRIES,
-    test_size: float | int = TEST_SIZE,
+    test_size: float | int | None = None,
     cv: int | None = None,
     random_state: RandomState = 0,
     cache: Any = None,
@@ -73,8 +75,9 @@ def compare(
         ``"mteb-few-shot"``, those of `few_shot`.
     n_per_class, n_tries : as for `few_shot`
         Of the few-shot protocols.
-    test_size : float or int
-        Share or number of the rows to hold out; a class never loses its last training row if there are enough rows.
+    test_size : float or int, optional
+        Share or number of the rows to hold out, without `test` and `cv`. Default: 0.2. A class never loses its last training
+        row if there are enough rows.
     cv : int, optional
         Number of stratified folds instead of a hold-out: each fold is tested on models of the other folds, and the answers
         of all folds are measured together.
@@ -100,7 +103,7 @@ def compare(
     -----
     Pairs are compared at one setting of each protocol, which does not depend on any result: with the most training rows,
     and at k = 20 or the k nearest to it. Paired tests treat the test rows as independent; that another sample of training
-    rows would give other models is not in them.
+    rows would give other models is not in them. A note says how many test rows equal a training row, if any do.
 
     Examples
     --------
@@ -111,6 +114,7 @@ def compare(
     >>> [(row["representation"], round(row["top1"], 2)) for row in found.table]
     [('pixels', 0.98), ('coarse', 0.93)]
     """
+    check_run(n_jobs, progress)
     plan = Plan(
         representations,
         y,
@@ -144,6 +148,8 @@ class Part:
 class Plan:
     """A comparison with checked input: `evaluate` every part, then ask for the `comparison`. Parameters as for `compare`.
 
+    `names` has the names of arguments in messages, where these are not those of `compare`.
+
     Attributes
     ----------
     parts : list of Part
@@ -170,22 +176,29 @@ class Plan:
         presets: Any,
         n_per_class: Any,
         n_tries: int,
-        test_size: Any = TEST_SIZE,
+        test_size: Any = None,
         cv: int | None = None,
         random_state: RandomState = 0,
         cache: Any = None,
         n_jobs: int | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self.protocols = check_protocols(presets)
-        self.n_per_class, self.n_tries = (
-            check_per_class(n_per_class),
-            int(check_number("n_tries", n_tries, minimum=1, whole=True)),
-        )
+        check_n_jobs(n_jobs)
+        self._names = names or {}
+        self.n_per_class, self.n_tries = check_per_class(n_per_class), check_tries(n_tries, self._named("n_tries"))
+        for other, given in (("test", test), ("cv", cv)):
+            if test_size is not None and given is not None:
+                raise InputError(f"test_size and {self._named(other)} are both given: leave one of them out")
         self.seed, self.n_jobs = seed_of(random_state), n_jobs
-        names = _check_names(representations)
-        self.labels, codes = _check_labels_of(y)
-        checked = {name: _checked(representations[name], f"representations[{name!r}]", len(codes)) for name in names}
+        own = check_names(representations)
+        self.labels, codes = check_labels_of(y)
+        checked = {
+            name: check_representation(representations[name], f"representations[{name!r}]", len(codes)) for name in own
+        }
         self._rows = {name: one.rows for name, one in checked.items()}
+        for name, rows in self._rows.items():
+            self._check_magnitude(rows, f"representations[{name!r}]")
         if test is None:
             if y_test is not None:
                 raise InputError("y_test is given without test: give the test rows of each representation too")
@@ -194,8 +207,10 @@ class Plan:
             y, y_test = self.labels[codes], self.labels[codes]
         else:
             if cv is not None:
-                raise InputError("cv and test are both given: leave one of them out")
-            self._test = _check_test_rows(test, y_test, checked)
+                raise InputError(f"{self._named('cv')} and test are both given: leave one of them out")
+            self._test = check_test_rows(test, y_test, checked)
+            for name, rows in self._test.items():
+                self._check_magnitude(rows, f"test[{name!r}]")
             n_test = len(next(iter(self._test.values())))
             self.how, self._splits = "test rows as given", [(np.arange(len(codes)), np.arange(n_test))]
         self.y, self.y_test = self.labels[codes], y_test if self._test is not None else self.labels[codes]
@@ -210,7 +225,9 @@ class Plan:
         self.n_train = min(len(kept) for kept, _ in self._splits)
         for name in self.protocols:
             if (chosen := PROTOCOLS[name]).kind == "knn" and chosen.preset.n_draws is None:
-                check_preset_ks(chosen.preset.ks[:1], self.n_train, name)  # refuses too few rows before any work
+                check_preset_ks(
+                    chosen.preset.ks[:1], self.n_train, name, chosen.preset.clamped
+                )  # refuses too few rows before any work
         self.n_folds = len(self._splits)
         self.parts = self._parts()
         self.reused: list[tuple[str, str]] = []
@@ -222,18 +239,27 @@ class Plan:
                 self._found[part] = known
                 self.reused.append((part.representation, part.protocol))
 
+    def _named(self, argument: str) -> str:
+        """An argument as the caller calls it."""
+        return self._names.get(argument, argument)
+
+    def _check_magnitude(self, rows: np.ndarray, name: str) -> None:
+        """Refuse rows that a protocol would refuse later, after work for others."""
+        for metric in sorted({metric for protocol in self.protocols for metric in PROTOCOLS[protocol].metrics}):
+            check_magnitude(rows, name, metric)
+
     def _divided(self, codes: np.ndarray, test_size: Any, cv: int | None) -> tuple[str, list[tuple[np.ndarray, np.ndarray]]]:
         if cv is None:
+            test_size = TEST_SIZE if test_size is None else test_size
             return (
                 f"a stratified hold-out, test_size={test_size}, random_state={self.seed}",
-                [train_validation_split(codes, validation_size=test_size, random_state=self.seed)],
+                [split_rows(codes, test_size, random_state=self.seed, name="test_size")],
             )
-        n_folds, counts = check_folds(cv, codes), np.bincount(codes)
+        n_folds, counts = check_folds(cv, codes, self._named("cv")), np.bincount(codes)
         if counts.min() < n_folds:
-            few = quoted(self.labels[counts.argmin()])
+            few, n = quoted(self.labels[counts.argmin()]), counted(int(counts.min()), "row")
             raise InputError(
-                f"cv={n_folds}, but the class {few} has only {counted(int(counts.min()), 'row')}: give fewer folds, or "
-                "leave the class out"
+                f"{self._named('cv')}={n_folds}, but the class {few} has only {n}: give fewer folds, or leave the class out"
             )
         folds = make_folds(n_folds, codes, codes, random_state=self.seed)
         splits = [folds.split(at) for at in range(folds.n_folds)]
@@ -344,8 +370,7 @@ class Plan:
 
     def notes(self) -> list[str]:
         """What to know of the rows, and of the parts: a probe that chose an end of its protocol's grid, classes of few rows."""
-        unknown = note_on_unknown(self.truth, self.unknown)
-        found = [] if unknown is None else [unknown]
+        found = [note for note in (note_on_unknown(self.truth, self.unknown), self._repeats_note) if note is not None]
         for part in filter(self.is_done, self.parts):
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
             name = next((one for one in ("C", "weight_decay") if one in line.setting), None)
@@ -361,6 +386,23 @@ class Plan:
             said = [notes for counts in sizes if (notes := notes_on_sizes(self.n_per_class, counts))]
             found += [f"{name}: {one}" for one in said[0]] if said else []
         return found
+
+    @cached_property
+    def _repeats_note(self) -> str | None:
+        """A note on test rows that equal a training row, by representation; None if there are none."""
+        counts = {}
+        for name, X in self._rows.items():
+            Q = X if self._test is None else self._test[name]
+            equal = (
+                count_repeats(_some(X, kept), np.zeros(len(kept)), _some(Q, held), np.zeros(len(held)))["test_rows"]
+                for kept, held in self._splits
+            )
+            if n := sum(equal):
+                counts[name] = n
+        if not counts:
+            return None
+        rows = ", ".join(f"{n:,} of {quoted(name)}" for name, n in counts.items())
+        return f"of {counted(len(self.truth), 'test row')}, these equal a training row: {rows}; {MEMORISED}"
 
     def settings(self) -> dict[str, Any]:
         """What decided the results of all representations."""
@@ -418,60 +460,3 @@ def _of_all(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _some(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Rows with these numbers; the array itself if they are all of it, in order."""
     return rows if len(wanted) == len(rows) and np.array_equal(wanted, np.arange(len(rows))) else rows[wanted]
-
-
-# checks -----------------------------------------------------------------------------------------------------------------
-
-
-def _check_names(representations: Any) -> list[str]:
-    if not isinstance(representations, Mapping):
-        raise InputError(
-            f"representations is {kind(representations)}; wanted a mapping of names to arrays, such as "
-            "{'pixels': X, 'model': Z}"
-        )
-    names = list(representations)
-    if bad := [name for name in names if not isinstance(name, str) or not name.strip()]:
-        raise InputError(f"representations has the name {bad[0]!r}; wanted texts as names")
-    if len(names) < 2:
-        there = quoted_list(names) or "none"
-        raise InputError(
-            f"compare needs at least two representations, but was given {there}: for a single one call knn_eval, "
-            "linear_probe or few_shot"
-        )
-    return names
-
-
-def _check_labels_of(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    if y is None:
-        raise InputError("y is None: give one label for each row")
-    return check_labels(y, n_values(y))
-
-
-def _checked(X: Any, name: str, n_rows: int, labels: str = "y") -> CheckedRows:
-    checked = check_rows(X, name)
-    if (n_given := len(checked.rows)) != n_rows:
-        raise InputError(
-            f"{name} has {counted(n_given, 'row')}, but {labels} has {counted(n_rows, 'label')}: all representations "
-            "must be of the same rows, in the same order"
-        )
-    return checked
-
-
-def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, CheckedRows]) -> dict[str, np.ndarray]:
-    if not isinstance(test, Mapping) or set(test) != set(train):
-        names = quoted_list(test) if isinstance(test, Mapping) else kind(test)
-        raise InputError(f"test has {names}; wanted a mapping with the names of representations: {quoted_list(train)}")
-    if y_test is None:
-        raise InputError("test is given without y_test: give one label for each test row")
-    found = {}
-    for name, one in train.items():
-        checked = _checked(test[name], f"test[{name!r}]", n_values(y_test), "y_test")
-        check_same_names(checked, one, f"test[{name!r}]", f"representations[{name!r}]")
-        X, rows = one.rows, checked.rows
-        found[name] = rows
-        if rows.shape[1] != X.shape[1] or rows.dtype != X.dtype:
-            raise InputError(
-                f"test[{name!r}] has {counted(rows.shape[1], 'feature')} of type {name_of(rows.dtype)}, "
-                f"but representations[{name!r}] has {X.shape[1]:,} of type {name_of(X.dtype)}: give both the same"
-            )
-    return found

@@ -13,7 +13,7 @@ from fastcls._scoring.pairs import alone, compare_all, holm
 from fastcls._scoring.table import ResultTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Comparison:
     """Representations evaluated by the same protocols on the same rows; ``print`` shows both tables.
 

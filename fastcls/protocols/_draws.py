@@ -6,7 +6,7 @@ the CPU is the Mersenne Twister of NumPy's ``RandomState``, seeded in the same w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -91,17 +91,17 @@ def mteb_label_draws(labels: np.ndarray, per_label: int, n_draws: int, seed: int
 
 
 class TorchGenerator:
-    """The permutations of torch's CPU generator after ``manual_seed(seed)``.
+    """The permutations of torch's CPU generator after ``manual_seed(seed)``, which takes the lower 32 bits of any seed.
 
     Place i of a permutation is exchanged with place i + (next 32 bits modulo the number of places left).
 
     References
     ----------
-    pytorch/pytorch, aten/src/ATen/native/TensorFactories.cpp, randperm_cpu.
+    pytorch/pytorch, aten/src/ATen/native/TensorFactories.cpp, randperm_cpu; aten/src/ATen/core/MT19937RNGEngine.h.
     """
 
     def __init__(self, seed: int) -> None:
-        self._twister = np.random.RandomState(seed)
+        self._twister = np.random.RandomState(seed & 0xFFFFFFFF)
 
     def permutation(self, n: int) -> np.ndarray:
         """``torch.randperm(n)``."""
@@ -120,7 +120,7 @@ class TorchGenerator:
         """The order of one epoch of ``DataLoader(shuffle=True)``: each takes a base seed, then a seed of its permutation."""
         self._bits(2)
         high, low = self._bits(2).tolist()
-        return TorchGenerator(((high << 32) | low) % 2**63 & 0xFFFFFFFF).permutation(n)
+        return TorchGenerator(((high << 32) | low) % 2**63).permutation(n)
 
     def _bits(self, n: int) -> np.ndarray:
         """The next n outputs of 32 bits."""
@@ -165,9 +165,23 @@ def dinov3_split(codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray
     ----------
     facebookresearch/dinov3, dinov3/eval/data.py, split_train_val_datasets.
     """
-    order = TorchGenerator(seed).permutation(len(codes))
-    held = np.zeros(len(codes), dtype=bool)
-    for places in rows_of_classes(codes[order]):
+    return _first_set_aside(len(codes), share, seed, lambda order: rows_of_classes(codes[order]))
+
+
+def dinov3_label_split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`dinov3_split` with several labels per row, uint8 (n_rows, n_labels): the share is that of the rows of each label."""
+    return _first_set_aside(
+        len(labels), share, seed, lambda order: [np.flatnonzero(of_label) for of_label in labels[order].T]
+    )
+
+
+def _first_set_aside(
+    n_rows: int, share: float, seed: int, rows_of: Callable[[np.ndarray], Sequence[np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in random order, without and with the first ones of each class; one alone is trained on."""
+    order = TorchGenerator(seed).permutation(n_rows)
+    held = np.zeros(n_rows, dtype=bool)
+    for places in rows_of(order):
         held[places[: max(1, int(share * len(places))) if len(places) > 1 else 0]] = True
     return order[~held], order[held]
 

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.numbers import Answers, measure
+from fastcls._scoring.numbers import NUMBERS, Answers, measure
 from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
 
 
-@dataclass(frozen=True)
+def with_labels_ranked(found: Answers, truth: np.ndarray, n_classes: int) -> Answers:
+    """The answers for protocols whose average precision ranks the predicted labels, and exists for two classes only.
+
+    References
+    ----------
+    embeddings-benchmark/mteb, mteb/abstasks/classification.py, _calculate_scores: average_precision_score(y_test, y_pred) if
+    y_test has two classes. mteb 1.x, mteb/evaluation/evaluators/ClassificationEvaluator.py, does the same.
+    """
+    if not _are_two(truth, n_classes):
+        return replace(found, scores=None)
+    return replace(found, scores=np.stack([1.0 - found.predicted, found.predicted], axis=1))
+
+
+def names_of_mteb(truth: np.ndarray, n_classes: int) -> list[str]:
+    """The numbers of mteb's tables: weighted F1 too, and average precision only of two classes."""
+    return [name for name in NUMBERS if name != "average_precision" or _are_two(truth, n_classes)]
+
+
+def _are_two(truth: np.ndarray, n_classes: int) -> bool:
+    return n_classes == 2 and np.unique(truth).tolist() == [0, 1]
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Evaluated:
     """The answers of every setting of an evaluation.
 
@@ -39,7 +61,7 @@ class Evaluated:
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     truth: np.ndarray
     classes: np.ndarray
-    unknown: Mapping[int, Any]
+    unknown: Mapping[int, Any] = field(default_factory=dict)
     names: Sequence[str] | None = None
     model: Any = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, check_number, one_of
+from fastcls._validation.base import RandomState, check_run, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
@@ -26,14 +26,23 @@ from fastcls.model_selection import check_test
 from fastcls.neighbors import mean_distances
 
 from ._draws import dino_draw, dinov3_split, draw, mteb_draws
-from ._evaluated import Evaluated
+from ._evaluated import Evaluated, names_of_mteb
 from ._logistic import fit_logistic
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import probe_of_best_cost
+from ._probe_draws import mteb_answers
 from ._shards import gather
-from ._validation import check_pair, check_per_class, check_preset, check_shards, published_seed
+from ._validation import (
+    are_parts,
+    check_pair,
+    check_per_class,
+    check_preset,
+    check_preset_ks,
+    check_shards,
+    check_tries,
+    published_seed,
+)
 
-_MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
 #: share of the rows of each class on which DINOv3 chooses C: dinov3/eval/log_regression.py, make_train_val_datasets
 _VALIDATION_SHARE = 0.01
 
@@ -94,7 +103,8 @@ def few_shot(
         is set aside; each of 45 C is trained on the drawn rows, and the one that is most accurate on the rows set aside is
         kept (dinov3/eval/log_regression.py, FewShotConfig).
         "mteb": logistic regression with C = 1 and at most 100 iterations (embeddings-benchmark/mteb,
-        mteb/abstasks/classification.py, whose samples_per_label is 8 and n_experiments 10).
+        mteb/abstasks/classification.py, whose samples_per_label is 8 and n_experiments 10). Its average precision ranks the
+        predicted labels, and only two classes have one.
     random_state : int, RandomState or None
         Seeds the draws. None: the published seed, and exactly the published rows, for all presets but "uni". Try t of DINO
         uses the seed plus t; try t of "uni" uses NumPy's generator seeded with (random_state, n, t). Unless it is an
@@ -105,7 +115,8 @@ def few_shot(
     -------
     ResultTable
         One row for each n_per_class (and k): ``n_rows``, the number of training rows, and the numbers of `knn_eval`, means
-        over the tries, with ``std``, the standard deviation of top1. "mean" has no probabilities.
+        over the tries, with ``std``, the standard deviation of top1 (ddof=1, as in the scripts of UNI and DINOv3; those of
+        DINOv2 and mteb have none). "mean" has no probabilities.
         `fastcls.display.LabelEfficiencyDisplay` draws such tables.
 
     Raises
@@ -146,14 +157,17 @@ def evaluate_few_shot(
     """The answers of `few_shot`."""
     classifier, preset = _check_classifier(classifier, preset)
     wanted = check_per_class(n_per_class)
-    if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
-        raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: the means converge after some hundreds")
+    check_run(n_jobs, progress)
+    n_tries = check_tries(n_tries)
     seed = published_seed(FEW_SHOT_PRESETS[preset].seed, random_state)
     classes, codes = check_pair(train, y)
     if classifier == "linear":
         check_two_classes(classes)
     metric = "cosine" if classifier == "knn" else "l2"
     checked, truth, unknown = check_test(test, y_test, classes, metric)
+    # rows in memory are checked before the tries are drawn; of parts, only the drawn rows are kept
+    parts: Iterable[CheckedRows] = check_shards(train, len(codes), metric, checked)
+    parts = parts if are_parts(train) else list(parts)
     aside = np.zeros(0, dtype=np.int64)
     free = np.arange(len(codes))
     if (preset, classifier) == ("dinov3", "linear"):
@@ -162,7 +176,7 @@ def evaluate_few_shot(
             raise InputError("no class has two rows, so none can be set aside to choose C: give more rows")
     draws = [_draws(preset, free, codes, n, 1 if n == 1.0 and isinstance(n, float) else n_tries, seed) for n in wanted]
     numbers_of_rows = np.unique(np.concatenate([aside, *(drawn for of_n in draws for drawn in of_n)]))
-    rows = gather(check_shards(train, len(codes), metric, checked), numbers_of_rows)
+    rows = gather(parts, numbers_of_rows)
     check_same_features(rows, checked.rows)
     held = (rows[np.searchsorted(numbers_of_rows, aside)], codes[aside])
     fit = _Fit(checked, truth, len(classes), preset, held, n_jobs)
@@ -191,10 +205,11 @@ def evaluate_few_shot(
         "n_tries": n_tries,
         "seed": seed,
     }
+    names = names_of_mteb(truth, len(classes)) if preset == "mteb" else None
     notes = notes_on_sizes(wanted, np.bincount(codes[free], minlength=len(classes)))
     if notes:
         settings["note"] = "; ".join(notes)
-    return Evaluated(title, settings, lines, truth, classes, unknown)
+    return Evaluated(title, settings, lines, truth, classes, unknown, names)
 
 
 def notes_on_sizes(wanted: Sequence[int | float], counts: np.ndarray) -> list[str]:
@@ -275,7 +290,7 @@ class _Fit:
             most = min(n, len(part)) if isinstance(n, int) else int(of_class.max())
             ks = sorted({k for k in (*chosen.ks, most) if k <= most} or {len(part)})
         else:
-            ks = sorted({min(k, len(part)) for k in chosen.ks})
+            ks = check_preset_ks(chosen.ks, len(part), chosen.name, clamped=True).tolist()
         S, indices = nearest_at_once([CheckedRows(part, 0, ())], Rows.of(self.test), ks[-1], "cosine", self.n_threads)
         answers = answers_of_votes(
             S,
@@ -301,4 +316,6 @@ class _Fit:
         else:
             model = probe_of_best_cost(chosen, part, codes, *self.held, self.n_jobs)
         scores = linear_scores(self.test.rows, model.coef_, model.intercept_, self.n_threads)
+        if self.preset == "mteb":
+            return {None: mteb_answers(scores, self.truth)}
         return {None: answers_of_scores(softmax(scores), self.truth, are_probabilities=True)}

@@ -13,14 +13,14 @@ from fastcls._scoring.numbers import Answers
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState
+from fastcls._validation.base import RandomState, check_run
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
 from fastcls.datasets import scores_test_rows
 from fastcls.model_selection import CheckedTest, check_test
 
 from ._draws import mteb_draws
-from ._evaluated import Evaluated
+from ._evaluated import Evaluated, names_of_mteb, with_labels_ranked
 from ._multilabel import neighbors_of_labels
 from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, KNNPreset, settings_of
@@ -72,9 +72,11 @@ def knn_eval(
 
         "uni" subtracts the mean of the training rows from all rows and scales them to length 1, which copies all rows in
         float32 (float64 rows in float64). "mteb-v1-knn" trains on 8 rows of each class (on all rows of a smaller class) in
-        each of 10 draws; its main score is the mean over the draws of the better metric. (mteb 2 has a linear probe:
+        each of 10 draws; its main score is the mean over the draws of the better metric, and its average precision, of two
+        classes, is that of the predicted labels. (mteb 2 has a linear probe:
         ``linear_probe(preset="mteb")``.) VISSL compares plain dot products unless its option L2_NORM_FEATS is set; this
-        preset always compares as if it were set. A k above the number of training rows is dropped with a warning.
+        preset always compares as if it were set. A k above the number of training rows is dropped with a warning; "dinov3"
+        takes all rows instead, as its script does.
 
         With several labels per row, a label is predicted if it has more than half of the votes. "mteb-v1-knn" does not take
         them, and "mteb-multilabel" takes nothing else: k = 5 under l2 with votes of 1 each, on rows drawn until each label
@@ -94,7 +96,7 @@ def knn_eval(
     -------
     ResultTable
         One row for each k (and metric) with ``top1`` and ``top5`` as shares, balanced accuracy, macro F1, average precision,
-        log loss and calibration error, each with its 95 % interval. A class's probability is its share of the votes. A class
+        log loss and calibration error, with 95 % intervals. A class's probability is its share of the votes. A class
         is among the top five only if a neighbour voted for it; classes with equal votes are ranked in sorted order.
         With several labels per row: the numbers of several labels (see `ResultTable`).
 
@@ -122,6 +124,7 @@ def evaluate_neighbors(
     progress: Progress | None = None,
 ) -> Evaluated:
     """The answers of `knn_eval`."""
+    check_run(n_jobs, progress)
     chosen = KNN_PRESETS[check_preset(preset, KNN_PRESETS)]
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
@@ -129,7 +132,7 @@ def evaluate_neighbors(
     n_threads = threads.effective(n_jobs)
     if chosen.n_draws is not None:
         return _by_draws(chosen, train, codes, classes, tested, seed, n_threads, progress)
-    ks = check_preset_ks(chosen.ks, len(codes), chosen.name)
+    ks = check_preset_ks(chosen.ks, len(codes), chosen.name, chosen.clamped)
     metric = chosen.metrics[0]
     S, indices = nearest_by_preset(chosen, train, len(codes), checked, int(ks[-1]), n_threads, progress)
     answers = answers_of_votes(
@@ -164,9 +167,10 @@ def _by_draws(
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
         for of_metric, metric in zip(answers, chosen.metrics, strict=True):
             S, indices = nearest_at_once(part, queries, k, metric, n_threads)
-            of_metric += answers_of_votes(
+            some = answers_of_votes(
                 S, indices, codes[drawn], truth, ks, len(classes), metric, n_threads, weights=chosen.weights
             )
+            of_metric += [with_labels_ranked(one, truth, len(classes)) for one in some]
         if progress is not None:
             progress(number + 1, len(draws))
     better = [max(tries, key=lambda one: np.count_nonzero(one.predicted == truth)) for tries in zip(*answers, strict=True)]
@@ -174,7 +178,8 @@ def _by_draws(
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     lines = [({"metric": name, "k": k}, tries) for name, tries in zip(names, [*answers, better], strict=True)]
     settings = {**settings_of(chosen), "seed": seed}
-    return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes, unknown)
+    names_of_numbers = names_of_mteb(truth, len(classes))
+    return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes, unknown, names_of_numbers)
 
 
 def _title(chosen: KNNPreset, n_rows: int, n_queries: int) -> str:

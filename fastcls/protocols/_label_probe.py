@@ -9,26 +9,27 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
 from fastcls._scoring.table import ResultTable
-from fastcls._validation.base import RandomState
+from fastcls._validation.base import RandomState, check_run
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix, check_same_labels
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_features, check_same_names
 from fastcls._validation.types import name_of
-from fastcls.linear import SoftmaxClassifier
 from fastcls.model_selection import advice_at_end
 from fastcls.optim import shared_directions
 
 from ..datasets import train_validation_split
+from ._draws import dinov3_label_split
+from ._logistic import at_minimum
 from ._multilabel import Labels, check_label_preset, checked_label_test, checked_labels, label_table, probe_of_labels
 from ._presets import LABEL_PROBES, MULTILABEL_PRESETS, PROBE_PRESETS, ProbePreset
-from ._validation import check_shards, check_validation, published_seed
+from ._validation import VALIDATION, check_shards, check_validation, published_seed
 
 
 @shared_directions()
@@ -46,6 +47,7 @@ def evaluate_label_probe(
     verbose: int = 0,
 ) -> ResultTable:
     """`linear_probe` with several labels per row."""
+    check_run(n_jobs, progress)
     check_label_preset(
         preset,
         [*MULTILABEL_PRESETS, *LABEL_PROBES],
@@ -65,10 +67,12 @@ def evaluate_label_probe(
     Y, drawn = labels.train[:, labels.kept], {}
     if validation is None:
         seed = published_seed(chosen.seed, random_state)
-        # all rows as one class: the size of the part is not published, and sets of labels are too many to stratify by
-        kept, aside = train_validation_split(
-            np.zeros(len(X), dtype=np.int64), validation_size=chosen.validation_size, random_state=seed
-        )
+        if chosen.split == "dinov3":
+            kept, aside = map(np.sort, dinov3_label_split(labels.train, chosen.validation_size, seed))
+        else:  # all rows as one class: the size of the part is not published, and sets of labels are too many to stratify by
+            kept, aside = train_validation_split(
+                np.zeros(len(X), dtype=np.int64), validation_size=chosen.validation_size, random_state=seed
+            )
         fit, held, drawn = (X[kept], Y[kept]), (X[aside], Y[aside]), {"seed": seed}
         X_all, Y_all = X, Y
     else:
@@ -82,7 +86,7 @@ def evaluate_label_probe(
     for exponent in chosen.exponents:
         begun, C = time.perf_counter(), float(10.0**exponent)
         _, margins = _margins(chosen, C, *fit, held[0], n_jobs, last=False)
-        found[C] = float(average_precision_score(held[1], expit(margins), average="micro"))
+        found[C] = _number_of(LABEL_PROBES[preset], held[1], expit(margins))
         if verbose:
             took = f"{time.perf_counter() - begun:.1f} s"
             print(f"linear probe: {len(found)} of {len(chosen.exponents)}, C = {C:.4g}, validation {found[C]:.4f}, {took}")
@@ -101,6 +105,8 @@ def evaluate_label_probe(
         **drawn,
         "C": best,
     }
+    if LABEL_PROBES[preset] == "voc2007":
+        settings["voc2007"] = voc2007(labels.test, shares)
     notes = [advice_at_end("C", best, list(found), found[best], grid="those that the protocol tries")]
     if n_stopped:
         notes.append(f"{n_stopped:,} of {len(labels.kept):,} fits stopped after {chosen.last_max_iter:,} iterations")
@@ -109,16 +115,41 @@ def evaluate_label_probe(
     return label_table(f"linear probe by the protocol of {chosen.name}", settings, lines, labels)
 
 
+def _number_of(name: str, labels: np.ndarray, shares: np.ndarray) -> float:
+    """The number by which C is chosen; labels that no validation row has cannot be ranked."""
+    some = labels.any(axis=0)
+    if name == "voc2007":
+        return voc2007(labels[:, some], shares[:, some])
+    return float(average_precision_score(labels, shares, average="micro"))
+
+
+def voc2007(labels: np.ndarray, shares: np.ndarray) -> float:
+    """Mean over the labels, and over 11 recalls from 0 to 1, of the largest precision at that recall or above.
+
+    References
+    ----------
+    M. Everingham et al., The PASCAL visual object classes (VOC) challenge, 2010. facebookresearch/dinov3,
+    dinov3/eval/metrics/classification.py, MeanAveragePrecisionVOC2007, whose recalls are float32.
+    """
+    step = np.arange(11, dtype=np.float32)
+    levels = np.where(step < 5, step * np.float32(0.1), np.float32(1) - step[::-1] * np.float32(0.1))  # torch.linspace
+    found = []
+    for own, share in zip(labels.T, shares.T, strict=True):
+        precision, recall, _ = precision_recall_curve(own, share)
+        found += [precision[recall.astype(np.float32) >= level].max() for level in levels]
+    return float(np.mean(found))
+
+
 def _checked_validation(validation: Any, X: np.ndarray, labels: Labels, test: CheckedRows) -> tuple[np.ndarray, np.ndarray]:
     given, table = check_validation(validation)
-    checked = check_rows(given, "validation")
-    check_same_names(checked, test, "validation", "test")
+    checked = check_rows(given, VALIDATION[0])
+    check_same_names(checked, test, VALIDATION[0], "test")
     rows = checked.rows
-    check_same_features(X, rows, "validation")
+    check_same_features(X, rows, VALIDATION[0])
     if rows.dtype != X.dtype:
-        raise InputError(f"validation is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")
-    Y, _ = check_label_matrix(table, len(rows), "y_validation")
-    check_same_labels(Y, labels.train.shape[1], "y_validation")
+        raise InputError(f"{VALIDATION[0]} is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")
+    Y, _ = check_label_matrix(table, len(rows), *reversed(VALIDATION))
+    check_same_labels(Y, labels.train.shape[1], VALIDATION[1], "y")
     return rows, Y[:, labels.kept]
 
 
@@ -137,17 +168,7 @@ def _margins(
         if codes.min() == codes.max():  # no weight is better than 0, and no bias is the best: scikit-learn's constant
             margins[:, label] = np.inf if codes[0] else -np.inf
             continue
-        model = SoftmaxClassifier(
-            C=C,
-            solver="lbfgs",
-            center=True,
-            scale=False,
-            max_iter=max_iter,
-            tol=chosen.tol,
-            random_state=0,
-            init_scale=0.0,
-            n_jobs=n_jobs,
-        )
+        model = at_minimum(C, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note
             model.fit(X, codes)

@@ -1,9 +1,10 @@
 """scikit-learn's logistic regression, iterate by iterate: for protocols that stop before the minimum.
 
-Where a published number comes from a fit that is stopped early, the minimum alone does not reproduce it. So this fit has the
-variables, the start, the scaling and the stopping rule of scikit-learn's ``LogisticRegression(solver="lbfgs")``, and float64
-throughout. Even the formula of the loss is the same: with scores in the thousands (raw bytes), its rounding decides the line
-search, and with it the next iterates. Its predictions equal scikit-learn's on float64 rows.
+Where a published number comes from a fit that is stopped early, the minimum alone does not reproduce it. So `fit_logistic`
+has the variables, the start, the scaling and the stopping rule of scikit-learn's ``LogisticRegression(solver="lbfgs")``, and
+float64 throughout. Even the formula of the loss is the same: with scores in the thousands (raw bytes), its rounding decides
+the line search, and with it the next iterates. Its predictions equal scikit-learn's on float64 rows. All other probes train
+to the minimum, by the classifier `at_minimum`.
 
 Sources: scikit-learn, sklearn/linear_model/_logistic.py, _linear_loss.py and _loss/_loss.pyx.tp. Only facts were taken.
 """
@@ -21,11 +22,27 @@ from threadpoolctl import threadpool_limits
 from fastcls._runtime import threads
 from fastcls._validation.messages import counted
 from fastcls._validation.types import as_numbers
+from fastcls.linear import SoftmaxClassifier
 
 #: scikit-learn's options of SciPy's L-BFGS
 _LINE_SEARCH, _FTOL = 50, 64 * np.finfo(np.float64).eps
 #: products of an iteration above which BLAS may use several threads
 _LARGE = 200_000_000
+
+
+def at_minimum(C: float, *, max_iter: int, tol: float, n_jobs: int | None) -> SoftmaxClassifier:
+    """The classifier of the probes that train until the gradient is small: not fitted, and without random numbers."""
+    return SoftmaxClassifier(
+        C=C,
+        solver="lbfgs",
+        center=True,  # with a free bias only the speed changes
+        scale=False,
+        max_iter=max_iter,
+        tol=tol,
+        random_state=0,
+        init_scale=0.0,  # the start is 0, as in scikit-learn
+        n_jobs=n_jobs,
+    )
 
 
 @dataclass(frozen=True)

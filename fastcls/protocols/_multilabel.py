@@ -19,7 +19,7 @@ from fastcls._scoring.table import ResultTable, add_note
 from fastcls._scoring.votes import weights_of
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, one_of
+from fastcls._validation.base import RandomState, check_run, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix
 from fastcls._validation.messages import counted
@@ -61,6 +61,7 @@ def neighbors_of_labels(
     """`knn_eval` with several labels per row."""
     names = [*(name for name, one in KNN_PRESETS.items() if one.per_class is None), *MULTILABEL_PRESETS]
     check_label_preset(preset, names)
+    check_run(n_jobs, progress)
     labels, n_threads = checked_labels(y, y_test), threads.effective(n_jobs)
     if preset in MULTILABEL_PRESETS:
         few = MULTILABEL_PRESETS[preset]
@@ -79,7 +80,7 @@ def neighbors_of_labels(
         )
     chosen = KNN_PRESETS[preset]
     checked = checked_label_test(test, labels, chosen.metrics[0])
-    ks = check_preset_ks(chosen.ks, len(labels.train), chosen.name)
+    ks = check_preset_ks(chosen.ks, len(labels.train), chosen.name, chosen.clamped)
     S, indices = nearest_by_preset(chosen, train, len(labels.train), checked, int(ks[-1]), n_threads, progress)
     lines = [({"k": k}, _numbers_of_votes(chosen, S[:, :k], indices[:, :k], labels)) for k in ks.tolist()]
     return label_table(f"k-NN by the protocol of {chosen.name}", settings_of(chosen), lines, labels)

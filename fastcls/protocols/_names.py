@@ -14,6 +14,8 @@ from ._presets import KNN_PRESETS, PROBE_PRESETS
 
 #: what `compare` evaluates without `presets`
 DEFAULT_PROTOCOLS = ("dino", "clip-probe", "mteb-few-shot")
+#: rows per class: those of the few-shot probes of Radford et al., Learning transferable visual models from natural language
+#: supervision, 2021, figure 6; tries: n_experiments of embeddings-benchmark/mteb, mteb/abstasks/classification.py
 N_PER_CLASS, N_TRIES = (1, 2, 4, 8, 16), 10
 
 
@@ -34,6 +36,14 @@ class Protocol:
     preset: Any
     preset_name: str
     classifier: str | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics whose sums its rows must allow."""
+        if self.kind == "knn":
+            found: tuple[str, ...] = self.preset.metrics
+            return found
+        return ("cosine",) if self.classifier == "knn" else ("l2",)
 
 
 #: name in `compare` -> protocol

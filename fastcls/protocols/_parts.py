@@ -16,7 +16,7 @@ from fastcls._validation.paths import check_path
 from ._comparison import Line
 
 ENDING = ".part.safetensors"
-_FORMAT = "fastcls comparison 2"
+_FORMAT = "fastcls comparison 3"
 
 
 class PartsFolder:

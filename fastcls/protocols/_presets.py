@@ -25,6 +25,8 @@ class KNNPreset:
         Train on this many random rows of each class, in this many draws; None: on all rows.
     seed : int or None
         The protocol's own seed, if its draws are reproduced.
+    clamped : bool
+        Whether a k above the number of rows is that number; else it is left out.
     """
 
     name: str
@@ -37,6 +39,7 @@ class KNNPreset:
     per_class: int | None = None
     n_draws: int | None = None
     seed: int | None = None
+    clamped: bool = False
 
 
 # Cosine, the default metric, is the dot product of rows of length 1, to which these sources scale all features: dino,
@@ -62,6 +65,7 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             "facebookresearch/dinov3, dinov3/eval/knn.py, TrainConfig: ks 10, 20, 100, 200, temperature 0.07",
             ks=(10, 20, 100, 200),
             temperature=0.07,
+            clamped=True,  # eval_knn
         ),
         KNNPreset(
             "moco",
@@ -306,6 +310,8 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
     )
 }
 
-#: presets of `PROBE_PRESETS` that also have several labels per row: one logistic regression a label, and the C of the best
-#: micro average precision on the validation rows (src/torchgeo_bench/main.py, evaluate_logistic, multi_label)
-LABEL_PROBES = ("torchgeo-bench",)
+#: presets of `PROBE_PRESETS` that also have several labels per row: one logistic regression a label, and for all labels the
+#: C of the best value of this number on the validation rows. "micro": micro average precision (src/torchgeo_bench/main.py,
+#: evaluate_logistic, multi_label). "voc2007": mean average precision of VOC 2007, which is what DINOv3 has for VOC 2007, its
+#: data set of several labels (dinov3/eval/log_regression.py, OneVsRestClassifier; dinov3/eval/metrics/classification.py)
+LABEL_PROBES = {"torchgeo-bench": "micro", "dinov3": "voc2007"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import numpy as np
 from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
-from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, softmax
+from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_same_features
 from fastcls._validation.types import widened
 from fastcls.model_selection import CheckedTest
 
 from ._draws import mteb_draws
-from ._evaluated import Evaluated
+from ._evaluated import Evaluated, names_of_mteb, with_labels_ranked
 from ._logistic import fit_logistic, note_on_ends
 from ._presets import ProbePreset
 from ._shards import gather
@@ -62,7 +61,6 @@ def probe_by_draws(
             print(f"linear probe: experiment {number + 1} of {len(draws)}, top1 {top1:.4f}, {took}")
         if progress is not None:
             progress(number + 1, len(draws))
-    names = [name for name in NUMBERS if name != "average_precision" or n_classes == 2]
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     lines = [*(({"experiment": number}, [one]) for number, one in enumerate(found, 1)), ({"experiment": "mean"}, found)]
     settings = {
@@ -78,12 +76,9 @@ def probe_by_draws(
     if note := note_on_ends(ends, chosen.max_iter):
         settings["note"] = note
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return Evaluated(title, settings, lines, truth, classes, unknown, names)
+    return Evaluated(title, settings, lines, truth, classes, unknown, names_of_mteb(truth, n_classes))
 
 
 def mteb_answers(scores: np.ndarray, truth: np.ndarray) -> Answers:
-    """Answers with the predicted labels in place of scores: mteb's average precision, of two classes, is that of labels."""
-    found = answers_of_scores(softmax(scores), truth, are_probabilities=True)
-    if scores.shape[1] != 2:
-        return replace(found, scores=None)
-    return replace(found, scores=np.stack([1.0 - found.predicted, found.predicted], axis=1))
+    """The answers of a linear model in mteb, from its scores."""
+    return with_labels_ranked(answers_of_scores(softmax(scores), truth, are_probabilities=True), truth, scores.shape[1])

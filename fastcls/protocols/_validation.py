@@ -114,8 +114,13 @@ def check_preset(preset: Any, own: Iterable[str]) -> str:
     return found
 
 
-def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.ndarray:
-    """The preset's values of k that are at most n_rows, int64; larger ones are dropped with a warning."""
+def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str, clamped: bool = False) -> np.ndarray:
+    """The preset's values of k that are at most n_rows, int64.
+
+    Larger ones are dropped with a warning or, if `clamped`, are n_rows, as in the script of DINOv3.
+    """
+    if clamped:
+        return np.array(sorted({min(k, n_rows) for k in wanted}), dtype=np.int64)
     if wanted[0] > n_rows:
         raise InputError(
             f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but {only(n_rows, 'row')}: give "
@@ -127,6 +132,17 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
 def published_seed(published: int | None, random_state: RandomState) -> int:
     """The seed of a protocol's draws: its own if none is given, else that of `random_state`."""
     return published if published is not None and random_state is None else seed_of(random_state)
+
+
+#: the row numbers of all tries are drawn first, 8 bytes each
+_MOST_TRIES = 100_000
+
+
+def check_tries(n_tries: Any, name: str = "n_tries") -> int:
+    """The number of tries."""
+    if check_number(name, n_tries, minimum=1, whole=True) > _MOST_TRIES:
+        raise InputError(f"{name}={n_tries}; wanted at most {_MOST_TRIES:,}: the means converge after some hundreds")
+    return int(n_tries)
 
 
 def check_per_class(given: Any) -> tuple[int | float, ...]:
@@ -146,6 +162,10 @@ def check_per_class(given: Any) -> tuple[int | float, ...]:
 
 def _typed(values: list[int | float]) -> set[tuple[type, int | float]]:
     return {(type(value), value) for value in values}
+
+
+#: the rows and the labels of `validation` in messages
+VALIDATION = ("validation[0]", "validation[1]")
 
 
 def check_validation(validation: Any) -> tuple[Any, Any]:

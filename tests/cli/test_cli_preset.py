@@ -190,7 +190,7 @@ def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(
         (["--preset", "course", "--limit", "10"], "--preset course sets --limit itself"),
         (["--preset", "course", "--year", "2016"], "--year 2016: the preset has the forms of 2017 to 2024 and since 2025"),
         (["--preset", "dino", "--year", "2025"], "--year is for --preset course: omit it"),
-        (["--preset", "moco"], "needs at least 200 training rows, but there are only 72"),
+        (["--preset", "moco"], "--preset moco needs at least 200 training rows, but there are only 72"),
         (["--preset", "course"], "--preset course needs 50,000 training rows and 1,000 test rows, but emb has 72 and 18"),
     ],
 )

@@ -343,7 +343,13 @@ REFUSALS = {
     "k": ((TWO, Y), {"presets": [KNN, "moco"]}, "preset='moco' needs at least 200 training rows, but there are only 192"),
     "several labels": ((TWO, np.eye(N, 2)), {}, r"one label per row, but has shape \(240, 2\)"),
     "tries": ((TWO, Y), {"n_tries": 0}, "n_tries=0; wanted a whole number"),
-    "test_size": ((TWO, Y), {"test_size": 1.5}, "=1.5; wanted a share"),
+    "test_size": ((TWO, Y), {"test_size": 1.5}, "test_size=1.5; wanted a share"),
+    "test_size and cv": ((TWO, Y), {"test_size": 0.2, "cv": 3}, "test_size and cv are both given"),
+    "test_size and test": ((TWO, Y, TWO, Y), {"test_size": 0.2}, "test_size and test are both given"),
+    "n_tries": ((TWO, Y), {"n_tries": 200_000}, "n_tries=200000; wanted at most 100,000"),
+    "n_jobs": ((TWO, Y), {"n_jobs": 0}, "n_jobs=0"),
+    "progress": ((TWO, Y), {"progress": 1}, "progress=1; wanted a function"),
+    "huge": (({"a": ROWS["dull"], "b": 1e200 * ROWS["dull"]}, Y), {}, r"representations\['b'\] has"),
 }
 
 
@@ -357,6 +363,50 @@ def test_refusals_are_one_line(given, options, message):
 def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(InputError, match="cache: cannot write to .*: give another folder|give another folder"):
         compare(TWO, Y, presets=KNN, cache=tmp_path / "no" / "folder")
+
+
+@pytest.mark.parametrize("how", ["test", "hold-out", "cv"])
+def test_test_rows_that_equal_a_training_row_are_noted(how):
+    rows = {name: np.concatenate([X[:100], X[:20]]) for name, X in ROWS.items()}
+    rows["sharp"] = rows["sharp"] + np.arange(120, dtype=np.float32)[:, None]  # no two rows are equal
+    y = np.concatenate([Y[:100], Y[:20]])
+    given = {"hold-out": {}, "cv": {"cv": 4}, "test": {"test": rows, "y_test": y}}[how]
+    found = compare(rows, y, presets=KNN, **given)
+    note = found.settings["note"]
+    assert note == found.table.settings["note"]
+    assert "accuracy measures memorisation" in note
+    if how == "test":
+        assert "of 120 test rows, these equal a training row: 120 of 'sharp', 120 of 'dull', 120 of 'noise'" in note
+    else:
+        assert "'sharp'" not in note
+        train = [np.setdiff1d(np.arange(120), held) for held in ([*found_rows(rows, y, given)])]
+        tested = [*found_rows(rows, y, given)]
+        equal = sum(
+            (ROWS["dull"][at % 100] == ROWS["dull"][kept % 100][:, None]).all(axis=2).any(axis=0).sum()
+            for kept, at in zip(train, tested, strict=True)
+        )
+        assert f"{equal} of 'dull'" in note
+    assert "note" not in compare(TWO, Y, presets=KNN).settings
+
+
+def found_rows(rows, y, given):
+    """The test rows of every fold."""
+    plan = protocols.Plan(rows, y, presets=KNN, n_per_class=1, n_tries=1, **given)
+    return [held for _, held in plan._splits]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cv": 500}, "--folds=500"),
+        ({"n_tries": 10**6}, "--tries=1000000"),
+        ({"test_size": 0.1, "cv": 2}, "and --folds are"),
+    ],
+)
+def test_a_plan_names_arguments_as_its_caller_does(options, said):
+    given = {"presets": KNN, "n_per_class": 1, "n_tries": 1, "names": {"cv": "--folds", "n_tries": "--tries"}, **options}
+    with pytest.raises(InputError, match=said):
+        protocols.Plan(TWO, Y, **given)
 
 
 def test_every_protocol_has_a_name_and_the_defaults_are_among_them():

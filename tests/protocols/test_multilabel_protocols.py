@@ -15,6 +15,7 @@ from sklearn.metrics import (
     jaccard_score,
     label_ranking_average_precision_score,
 )
+from sklearn.multiclass import OneVsRestClassifier
 
 import fastcls
 from fastcls._scoring.intervals import percentiles, resamples, wilson_interval
@@ -22,7 +23,7 @@ from fastcls._scoring.label_numbers import LABEL_NUMBERS, LabelAnswers, measure_
 from fastcls._validation.errors import InputError
 from fastcls.optim import _preconditioner
 from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
-from fastcls.protocols._draws import mteb_label_draws
+from fastcls.protocols._draws import TorchGenerator, mteb_label_draws
 from fastcls.protocols._logistic import note_on_ends
 
 
@@ -51,7 +52,7 @@ def test_scores_of_mteb_are_those_of_plain_scikit_learn(evaluate, seed):
     assert set(table.per_class[0]) == {0, 1, 2, 3, 5}
     for setting, value in (("per_label", 8), ("n_draws", 10)):
         assert table.settings[setting] == value
-    assert table["std"][-1] == pytest.approx(wanted[:, 0].std())
+    assert table["std"][-1] == pytest.approx(wanted[:, 0].std(ddof=1))
 
 
 def test_draws_are_those_of_mteb():
@@ -147,6 +148,40 @@ def test_a_probe_of_labels_computes_the_directions_of_the_rows_once(monkeypatch)
     assert len(made) == 2 + 3 * given[1].shape[1]
 
 
+def test_the_probe_of_dinov3_is_that_of_plain_scikit_learn(monkeypatch):
+    """Its rows set aside, OneVsRestClassifier for each C, VOC 2007's 11 recalls in a plain loop, a last fit on all rows."""
+    few = replace(PROBE_PRESETS["dinov3"], exponents=(-4.0, -2.0, -1.0, 0.0))
+    monkeypatch.setitem(PROBE_PRESETS, "dinov3", few)
+    train, Y, test, truth = several(n=400, n_test=100)
+    order = TorchGenerator(0).permutation(len(train))
+    aside = np.zeros(len(train), dtype=bool)
+    for label in range(Y.shape[1]):
+        with_label = [row for row in order if Y[row, label]]
+        aside[with_label[: max(1, len(with_label) // 10)]] = True
+
+    def shares(C, rows, labels, queries):
+        model = OneVsRestClassifier(LogisticRegression(C=C, max_iter=1000, tol=1e-8))
+        return model.fit(rows.astype(np.float64), labels).predict_proba(queries.astype(np.float64))
+
+    def voc(labels, given):
+        found = []
+        for own, share in zip(labels.T, given.T, strict=True):
+            ranked = own[np.argsort(-share)]
+            precision, recall = np.cumsum(ranked) / np.arange(1, len(ranked) + 1), np.cumsum(ranked) / ranked.sum()
+            found += [precision[recall >= level / 10 - 1e-6].max() if level else 1.0 for level in range(11)]
+        return np.mean(found)
+
+    wanted = {10.0**e: voc(Y[aside], shares(10.0**e, train[~aside], Y[~aside], train[aside])) for e in few.exponents}
+    table = linear_probe(train, Y, test, truth, preset="dinov3")
+    assert dict(zip(table["C"], table["validation"], strict=True)) == pytest.approx(wanted, rel=1e-6)
+    best = max(wanted, key=lambda C: (wanted[C], -C))
+    of_all = shares(best, train, Y, test)
+    assert table.settings["C"] == best
+    assert table.settings["voc2007"] == pytest.approx(voc(truth, of_all), rel=1e-6)
+    (value,) = [one for one in table["macro_average_precision"] if one is not None]
+    assert value == pytest.approx(average_precision_score(truth, of_all), rel=1e-6)
+
+
 def test_a_note_says_why_fits_ended_above_their_tolerance():
     ends = [(True, 7), (False, 100), (False, 3), (False, 0)]
     assert note_on_ends(ends[:1], 100) is None
@@ -202,7 +237,7 @@ def test_numbers_and_intervals_are_those_of_plain_resampling(monkeypatch):
     assert alone.per_class[1] == (hits / truth[:, 1].sum(), *wilson_interval(int(hits), int(truth[:, 1].sum())))
     np.testing.assert_array_equal(alone.hits, (truth == tries[0].predicted).all(axis=1))
     assert alone.std is None
-    assert both.std == pytest.approx(np.std([(truth == one.predicted).all(axis=1).mean() for one in tries]))
+    assert both.std == pytest.approx(np.std([(truth == one.predicted).all(axis=1).mean() for one in tries], ddof=1))
 
 
 @pytest.mark.parametrize("digits", [0, 1, 9])
@@ -236,7 +271,7 @@ REFUSED = {
         linear_probe,
         (TRAIN, LABELS, TEST, TRUTH),
         {"preset": "dinov2"},
-        "one of: mteb-multilabel, torchgeo-bench; .*OneVsRest",
+        "one of: mteb-multilabel, torchgeo-bench, dinov3; .*OneVsRest",
     ),
     "an unknown preset": (knn_eval, (TRAIN, LABELS, TEST, TRUTH), {"preset": "mteb-3"}, "is unknown; .*mteb-multilabel"),
     "another order": (knn_eval, (TRAIN, TEST, LABELS[:, 0], TRUTH), {"preset": "dino"}, "the order is train, y, test"),
@@ -262,7 +297,7 @@ REFUSED = {
         linear_probe,
         (TRAIN, LABELS, TEST, TRUTH),
         {"preset": "torchgeo-bench", "validation": (TEST, TRUTH[:, :4])},
-        "y_validation has 4 columns",
+        "validation\\[1\\] has 4 columns",
     ),
     "validation width": (
         linear_probe,
@@ -274,7 +309,7 @@ REFUSED = {
         linear_probe,
         (TRAIN, LABELS, TEST, TRUTH),
         {"preset": "torchgeo-bench", "validation": (TEST.astype(np.float64), TRUTH)},
-        "validation is float64",
+        "validation\\[0\\] is float64",
     ),
     "validation without labels": (
         linear_probe,

@@ -1,5 +1,6 @@
 """Published protocols: results equal those of plain NumPy, parts give the result of the whole, refusals are one line."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_draws_of_mteb_v1_are_those_of_plain_numpy(seed):
     better = np.maximum(scores["cosine"], scores["l2"])
     wanted = [np.mean(scores["cosine"]), np.mean(scores["l2"]), better.mean()]
     np.testing.assert_allclose(table["top1"], wanted, rtol=1e-12)
-    np.testing.assert_allclose(table["std"][2], better.std(), rtol=1e-12)
+    np.testing.assert_allclose(table["std"][2], better.std(ddof=1), rtol=1e-12)
     assert table["std"][0] > 0  # the draws differ
 
 
@@ -150,6 +151,18 @@ def test_ks_above_the_number_of_rows_are_dropped_with_a_warning():
         assert knn_eval(train, y, test, y_test)["k"] == [10, 20, 100]
 
 
+@pytest.mark.parametrize(("n_rows", "ks"), [(150, [10, 20, 100, 150]), (8, [8])])
+def test_ks_of_dinov3_are_at_most_the_number_of_rows(n_rows, ks):
+    """eval_knn: sorted(set([el if el < len(train_features) else len(train_features) for el in knn_config.ks]))."""
+    train, y, test, y_test = halves(n=300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = knn_eval(train[:n_rows], y[:n_rows], test, y_test, preset="dinov3")
+    assert found["k"] == ks
+    one = knn_eval(train[:n_rows], y[:n_rows], test, y_test, preset="dinov3").rows[-1]
+    assert one == found.rows[-1]
+
+
 # few rows per class ------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +176,7 @@ def test_few_shot_accuracy_is_that_of_plain_numpy(in_parts):
         drawn = [draw(codes, n, np.random.default_rng([9, n, number])) for number in range(4)]
         scores = [np.mean(nearest_means(train[rows], y[rows], test) == y_test) for rows in drawn]
         assert line["n_per_class"] == n
-        np.testing.assert_allclose([line["top1"], line["std"]], [np.mean(scores), np.std(scores)], rtol=1e-12)
+        np.testing.assert_allclose([line["top1"], line["std"]], [np.mean(scores), np.std(scores, ddof=1)], rtol=1e-12)
 
 
 def test_shares_below_one_row_are_noted():
@@ -283,9 +296,12 @@ REFUSALS = {
     "validation": (lambda: call(linear_probe, validation=np.zeros((3, 12))), "pair (rows, labels)"),
     "validation labels": (
         lambda: call(linear_probe, validation=(np.zeros((2, 12), np.float32), ["class 1", "class 9"])),
-        "y_validation holds the label 'class 9'",
+        "validation[1] holds the label 'class 9'",
     ),
-    "validation type": (lambda: call(linear_probe, validation=(np.zeros((1, 12)), ["class 1"])), "validation is float64"),
+    "validation type": (
+        lambda: call(linear_probe, validation=(np.zeros((1, 12)), ["class 1"])),
+        "validation[0] is float64",
+    ),
 }
 
 
