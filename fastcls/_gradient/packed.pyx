@@ -28,7 +28,7 @@ cdef enum:
     MANY_CLASSES = 32           # from here on the copies of a tile cost less than the packed product saves
     ROWS_AT_ONCE = 8            # rows whose scores are gathered for a loss that has no loop along the rows
     SERIAL_WORK = 200000        # as in loops.pyx
-    GROUPS_AT_ONCE = 16          # of columns: their scores stay in the second-level cache from one block of features to the next
+    GROUPS_AT_ONCE = 16         # of columns: their scores stay in the second-level cache from block to block
     BLOCK = 256                 # features summed before they are added to a score: panels stay in the second-level cache
 
 LEAST_CLASSES = MANY_CLASSES
@@ -105,7 +105,8 @@ cdef void score_groups(Job *job, Py_ssize_t from_group, Py_ssize_t to_group, Py_
                        Py_ssize_t to_panel) noexcept nogil:
     """Scores of some groups of columns for some panels of rows, one block of features after another."""
     cdef double weights[FASTCLS_MOST_PRODUCT_ROWS * FASTCLS_INNER_STRIDE]   # large enough for either arithmetic
-    cdef Py_ssize_t K = job.n_columns, size = job.real_bytes, block, f, n, group, end_group, column, from_column, to_column, p
+    cdef Py_ssize_t K = job.n_columns, size = job.real_bytes, block, f, n, group, end_group, column
+    cdef Py_ssize_t from_column, to_column, p
     for column in range(K * from_group // job.n_groups, K * to_group // job.n_groups):
         fill_bias(job, column, from_panel * job.panel, to_panel * job.panel)
     while from_group < to_group:

@@ -327,7 +327,7 @@ def _read_rows(
                 raise
             if not takes(data, "labels"):
                 raise
-            more = {"drop": drop} if drop else {}
+            more: dict[str, Any] = {"drop": drop} if drop else {}
             dataset, labelled = load_data(data, progress=report, labels=UNLABELLED, **more), False  # refuses only rows
             if not isinstance(error, NoLabelsError):
                 progress.note(f"the labels of {quoted(data)} are not used: {error}")

@@ -369,7 +369,7 @@ class Plan:
         return summarized(found, facts, self.truth, *labels, self.test_rows, settings, title, tuple(self.reused))
 
     def notes(self) -> list[str]:
-        """What to know of the rows, and of the parts: a probe that chose an end of its protocol's grid, classes of few rows."""
+        """What to know of the rows, and of the parts: a probe that chose an end of its grid, classes of few rows."""
         found = [note for note in (note_on_unknown(self.truth, self.unknown), self._repeats_note) if note is not None]
         for part in filter(self.is_done, self.parts):
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
@@ -382,9 +382,9 @@ class Plan:
             advice = (advice_at_end(name, one, grid, accuracy, grid="those that the protocol tries") for one in values)
             found += [f"{part.protocol}, {part.representation}: {one}" for one in dict.fromkeys(advice) if one is not None]
         sizes = [np.unique(self.y[kept], return_counts=True)[1] for kept, _ in self._splits]
-        for name in (name for name in self.protocols if PROTOCOLS[name].kind == "few_shot"):
+        for protocol in (one for one in self.protocols if PROTOCOLS[one].kind == "few_shot"):
             said = [notes for counts in sizes if (notes := notes_on_sizes(self.n_per_class, counts))]
-            found += [f"{name}: {one}" for one in said[0]] if said else []
+            found += [f"{protocol}: {one}" for one in said[0]] if said else []
         return found
 
     @cached_property
