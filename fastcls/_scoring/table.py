@@ -222,13 +222,13 @@ class ResultTable:
         words = [
             head for head, at in zip(heads, self._shown(), strict=True) if any(isinstance(row[at], str) for row in self.rows)
         ]
-        return as_html(self.title, self._heading(), [Table(heads, rows, texts=words)])
+        return as_html(self.title, [*self._heading(), *self._legend()], [Table(heads, rows, texts=words)])
 
     def __str__(self) -> str:
         cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-        return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
+        return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:], *self._legend()])
 
     def _cell(self, row: tuple[Any, ...], at: int) -> str:
         name = self.columns[at]
@@ -239,12 +239,16 @@ class ResultTable:
     __repr__ = __str__
 
     def _heading(self) -> list[str]:
-        """Lines: the settings that decided the result, if any are known; a note, if there is one; what headings mean."""
+        """Lines: the settings that decided the result, if any are known, and a note, if there is one."""
         known = {words: self.settings[name] for name, words in _HEADING.items() if name in self.settings}
         words = [_in_words(name, value) for name, value in known.items() if name not in self.columns and value is not False]
         notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
-        short = "; ".join(meaning for name, meaning in _MEANINGS.items() if name in self.columns)
-        return [*([", ".join(words)] if words else []), *notes, *([short] if short else [])]
+        return [*([", ".join(words)] if words else []), *notes]
+
+    def _legend(self) -> list[str]:
+        """A line that says what short headings mean, if there are any."""
+        meanings = [meaning for name, meaning in _MEANINGS.items() if name in self.columns]
+        return ["; ".join(meanings)] if meanings else []
 
 
 #: number -> what its short heading means

@@ -187,7 +187,9 @@ def _csv_row(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     row["validation"] = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
     numbers = {"top1": {"value": entry["test_accuracy"], "interval": entry["test_accuracy_interval"]}}
     for key, found in {**numbers, **entry["test_numbers"]}.items():
-        row |= {key: found["value"], f"{key}_low": found["interval"][0], f"{key}_high": found["interval"][1]}
+        row[key] = found["value"]
+        if found["interval"] is not None:
+            row |= {f"{key}_low": found["interval"][0], f"{key}_high": found["interval"][1]}
     return row | {key: entry[key] for key in ("fit_seconds", "predict_seconds") if key in entry}
 
 

@@ -204,7 +204,7 @@ MEMORY_CASES: dict[str, Case] = {
     "three arrays": (lambda d: datasets.load((X, y, X)), "3 arrays given"),
     "no array": (lambda d: datasets.load((iter([[1]]), [0])), "X is a list_iterator"),
     "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "X has a dict at row 0, column 0"),
-    "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
+    "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X is one-dimensional, shape (3,)"),
     "too few labels": (lambda d: datasets.load((X, y[:2])), "y has 2 labels for 3 rows"),
     "image size": (lambda d: datasets.load((X, y), image_size=3), "image_size=3 is given for arrays"),
     "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache is of type int"),

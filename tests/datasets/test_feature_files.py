@@ -120,7 +120,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "other width": ({"X": X, "y": Y, "X_test": X_TEST[:, 1:], "y_test": Y_TEST}, "rows of shape (5,) and X_test of (4,)"),
     "only test rows": ({"X": X, "y": Y, "X_test": X_TEST}, "only one of X_test and y_test"),
     "other names": ({"a": X, "b": Y}, "'a', 'b': name them X, y"),
-    "one dimension": ({"X": X[0], "y": Y[:5]}, "X has shape (5,)"),
+    "one dimension": ({"X": X[0], "y": Y[:5]}, "X is one-dimensional, shape (5,)"),
     "no feature": ({"X": X[:, :0], "y": Y}, "at least one"),
     "NaN in half": (
         {"features": np.where(np.eye(12, 5, -2), np.nan, X).astype("f2"), "y": Y},

@@ -18,8 +18,13 @@ FAULTS = [
     ("_loops/votes.pxd", "if total[c] > best:", "if total[c] >= best:", "neighbors/test_votes.py"),
     ("_loops/votes.pxd", "(tied and count <= best) or count == best", "count == best", "neighbors/test_votes.py"),
     ("_scoring/votes.py", "infinite[:, :1]", "infinite", "neighbors/test_votes.py"),
-    ("_scoring/accuracy.py", "(places < own_place)", "(places <= own_place)", "protocols/test_protocols.py"),
-    ("_scoring/accuracy.py", "(own[:, 0] > 0)", "(own[:, 0] >= 0)", "protocols/test_protocols.py"),
+    (
+        "_scoring/numbers.py",
+        "(places < places[rows, known][:, None])",
+        "(places <= places[rows, known][:, None])",
+        "protocols/test_protocols.py",
+    ),
+    ("_scoring/numbers.py", "is_guess &= own[:, 0] > 0", "is_guess &= own[:, 0] >= 0", "protocols/test_protocols.py"),
     # k-NN estimators
     (
         "neighbors/_estimators.py",
@@ -200,7 +205,7 @@ FAULTS = [
     ),
     ("protocols/_draws.py", "% np.arange(n, 1, -1)", "% np.arange(n - 1, 0, -1)", "protocols/test_current_protocols.py"),
     (
-        "_scoring/intervals.py",
+        "_sampling/proportion.py",
         'proportion_ci(0.95, "wilson")',
         'proportion_ci(0.95, "exact")',
         "cli/test_cli_parts.py",
@@ -307,7 +312,7 @@ FAULTS = [
     ("datasets/_next_to.py", "not any(map(_is_other_rows, there))", "True", "datasets/test_next_to.py"),
     ("datasets/_next_to.py", 'known[1] or known[4]) == "train"', 'known[1]) == "train"', "datasets/test_next_to.py"),
     ("datasets/_next_to.py", "& set(map(_plain, there))", "& set()", "datasets/test_next_to.py"),
-    ("cli/_inputs.py", "labels=given, test_rows=False)", "labels=given)", "cli/test_cli_next_to.py"),
+    ("cli/_inputs.py", "labels=given, drop=drop, test_rows=False)", "labels=given, drop=drop)", "cli/test_cli_next_to.py"),
     (
         "datasets/_assemble.py",
         "name is None else called(name)",

@@ -216,8 +216,9 @@ def test_table_prints_and_becomes_a_data_frame():
     assert lines[0] == "k-NN by the protocol of dino: 550 training, 150 test rows"
     assert lines[1] == "metric cosine, weights softmax, temperature 0.07"
     assert lines[2].replace("95 % interval", "interval").split()[:4] == ["k", "top1", "interval", "top5"]
-    assert [line.split()[0] for line in lines[4:]] == ["10", "20", "100", "200"]
-    assert len({len(line) for line in lines[2:]}) == 1
+    assert [line.split()[0] for line in lines[4:-1]] == ["10", "20", "100", "200"]
+    assert lines[-1].startswith("AP: average precision")
+    assert len({len(line) for line in lines[2:-1]}) == 1
     frame = table.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert frame.to_dict("records") == list(table)

@@ -171,6 +171,8 @@ def _number(row: dict[str, Any], key: str) -> tuple[str, str]:
     """Return value and interval; log losses as they are, all others in percent."""
     if row.get(key) is None:
         return "–", ""
+    if f"{key}_low" not in row:  # the calibration error has no interval
+        return percent(row[key]), ""
     low, high = row[f"{key}_low"], row[f"{key}_high"]
     if key == "log_loss":
         return f"{row[key]:.3f}", f"{low:.3f} to {high:.3f}"
