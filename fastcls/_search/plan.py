@@ -23,13 +23,14 @@ from .filter import costs
 from .filter.filter import Filter
 from .report import SearchReport
 from .rows import Rows
-from .run import NO_GROUPS, Prepared, Run
+from .run import NO_GROUPS, Advance, Prepared, Run, RunOfPairs
 from .tree import Tree
 
 Chunk = tuple[slice, np.ndarray, np.ndarray]  # which queries; S and indices of their neighbours
 Chunks = Generator[Chunk, None, SearchReport]
 
 _CHUNK_BYTES, _CHUNK_QUERIES = 1 << 24, 1 << 14  # neighbours that one yielded chunk may hold
+_MOST_TOGETHER_BYTES = 1 << 26  # neighbours of all rows, where the caller has no place for them
 
 
 #: Kinds of structures by the names that model files give them; the first that is applicable is used.
@@ -195,10 +196,6 @@ def search_chunks(
     def filtered(through: Prepared) -> Run:
         return through.search(rows, metric, n_queries, k, n_threads, forced=forced, below=below)
 
-    runs = [filtered(prepared) if prepared else brute_force()]
-    step = n_queries if out is not None else _step(runs[0], k, n_threads)
-    size = min(step, n_queries)
-    S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
     total, done = n_queries * rows.n_rows, 0
 
     def advance(pairs: int) -> None:
@@ -207,20 +204,37 @@ def search_chunks(
         if progress is not None:
             progress(done, total)
 
-    for _, start, chunk in of_queries.with_starts():
-        for first in range(0, len(chunk), step):
-            Q = chunk[first : first + step]
-            some = slice(start + first, start + first + len(Q))
-            place = slice(0, len(Q)) if out is None else some
-            of_some = NO_GROUPS[0] if query_groups is None else query_groups[some]
-            of_rows = NO_GROUPS[1] if row_groups is None else row_groups
-            n_done = runs[-1].run(Q, (of_some, of_rows), advance, S[place], indices[place])
-            if n_done < len(Q):
-                runs.append(brute_force())
-                runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
-            if below == np.inf:
-                _check_found(S[place], k)
-            yield some, S[place], indices[place]
+    together = None
+    have_room = below == np.inf and (out is not None or 16 * k * n_queries <= _MOST_TOGETHER_BYTES)
+    if prepared is not None and have_room and _see_each_other(rows, queries, query_groups, row_groups):
+        each_own = row_groups is not None and np.array_equal(row_groups, np.arange(n_queries))
+        groups = None if each_own else row_groups
+        together = prepared.pairs(rows, metric, k, n_threads, groups, with_self=row_groups is None, forced=forced)
+    runs: list[Run | RunOfPairs] = []
+    if together is not None:
+        runs.append(together)
+        yield from _of_pairs(together, n_queries, k, out, advance)
+    else:
+        run = filtered(prepared) if prepared else brute_force()
+        runs.append(run)
+        step = n_queries if out is not None else _step(run, k, n_threads)
+        size = min(step, n_queries)
+        S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
+        for _, start, chunk in of_queries.with_starts():
+            for first in range(0, len(chunk), step):
+                Q = chunk[first : first + step]
+                some = slice(start + first, start + first + len(Q))
+                place = slice(0, len(Q)) if out is None else some
+                of_some = NO_GROUPS[0] if query_groups is None else query_groups[some]
+                of_rows = NO_GROUPS[1] if row_groups is None else row_groups
+                n_done = run.run(Q, (of_some, of_rows), advance, S[place], indices[place])
+                if n_done < len(Q):
+                    run = brute_force()
+                    runs.append(run)
+                    run.run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
+                if below == np.inf:
+                    _check_found(S[place], k)
+                yield some, S[place], indices[place]
     why = _why_brute(rows, metric_name, typical) if algorithm != "brute" and prepared is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and not is_floating(rows.dtype)
@@ -248,6 +262,33 @@ def search_chunks(
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=tuple(notes),
     )
+
+
+def _see_each_other(
+    rows: Rows, queries: Rows | None, query_groups: np.ndarray | None, row_groups: np.ndarray | None
+) -> bool:
+    """Whether the queries are the rows, and a row may see another one if that may see it."""
+    if queries is not None:
+        if len(queries.chunks) != 1 or len(rows.chunks) != 1:
+            return False
+        Q, X = queries.chunks[0], rows.chunks[0]
+        if Q.shape != X.shape or Q.dtype != X.dtype or Q.ctypes.data != X.ctypes.data:
+            return False
+    if query_groups is None or row_groups is None:
+        return query_groups is row_groups
+    return query_groups is row_groups or np.array_equal(query_groups, row_groups)
+
+
+def _of_pairs(
+    run: RunOfPairs, n: int, k: int, out: tuple[np.ndarray, np.ndarray] | None, advance: Advance
+) -> Generator[Chunk, None, None]:
+    """The chunks of a search of n rows among themselves, all after its end."""
+    S, indices = out or (np.empty((n, k)), np.empty((n, k), dtype=np.int64))
+    run.run(advance, S, indices)
+    _check_found(S, k)
+    for first in range(0, n, _CHUNK_QUERIES):
+        some = slice(first, min(n, first + _CHUNK_QUERIES))
+        yield some, S[some], indices[some]
 
 
 def _like(rows: Rows, queries: Rows | None) -> Rows | None:

@@ -21,7 +21,8 @@ class LevelReport:
     bytes : int
         Size of a row's code.
     pairs_in, pairs_out : int
-        Pairs that entered the level, and pairs that it could not rule out.
+        Pairs that entered the level, and pairs that it could not rule out. Where the rows are searched among themselves, an
+        unordered pair counts once.
     """
 
     bound: str
@@ -40,8 +41,9 @@ class SearchReport:
         "brute": every pair was computed. "filter": lower bounds ruled out most pairs. "tree": boxes of rows ruled out most
         pairs. "filter then brute", "tree then brute": the first queries showed that brute force is faster.
     kernel : str
-        "codes" (filter), "boxes" (tree), or one of the brute-force kernels: "panels" (packed rows, many queries at a time),
-        "low_dimensional" (few features, eight queries at a time), "pairwise" (one pair at a time).
+        "codes" (filter), "pairs" (filter, rows among themselves: each unordered pair once), "boxes" (tree), or one of the
+        brute-force kernels: "panels" (packed rows, many queries at a time), "low_dimensional" (few features, eight queries
+        at a time), "pairwise" (one pair at a time).
     metric, arithmetic, isa : str
         The arithmetic is "integer" or "float64"; isa is the instruction set in use.
     threads, n_queries, n_rows, n_features, k : int

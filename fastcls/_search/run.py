@@ -80,6 +80,18 @@ class Run(Protocol):
         ...
 
 
+class RunOfPairs(Protocol):
+    """A search of rows among themselves, in which each unordered pair is looked at once: all rows at the same time."""
+
+    def run(self, advance: Advance, S_out: np.ndarray, indices_out: np.ndarray) -> None:
+        """Write the neighbours of all rows, in order."""
+        ...
+
+    def report(self) -> RunReport:
+        """What this run has done so far."""
+        ...
+
+
 class Prepared(Protocol):
     """What is made of rows once so that searches can rule out pairs: a `Filter` or a `Tree`, kept in `Rows.filters`.
 
@@ -117,6 +129,23 @@ class Prepared(Protocol):
         self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool, below: float
     ) -> Run:
         """A search of these rows through it, for neighbours whose S is below a number: infinity, or that of a radius."""
+        ...
+
+    def pairs(
+        self,
+        rows: Rows,
+        metric: Metric,
+        k: int,
+        n_threads: int,
+        groups: np.ndarray | None,
+        *,
+        with_self: bool,
+        forced: bool,
+    ) -> RunOfPairs | None:
+        """A search of these rows among themselves that looks at each unordered pair once; None where there is none.
+
+        Rows of one group never see each other; without `groups`, a row sees itself only `with_self`.
+        """
         ...
 
     def stored(self) -> Stored:

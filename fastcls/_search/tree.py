@@ -164,6 +164,19 @@ class Tree:
     ) -> Search:
         return Search(rows, self, metric, n_queries, k, n_threads, forced=forced, below=below)
 
+    def pairs(
+        self,
+        rows: Rows,
+        metric: Metric,
+        k: int,
+        n_threads: int,
+        groups: np.ndarray | None,
+        *,
+        with_self: bool,
+        forced: bool,
+    ) -> None:
+        """A tree takes microseconds per query: no pairs."""
+
     def stored(self) -> Stored:
         """Only its kind: `prepare` builds a tree about as fast as a file could be checked."""
         return {}, {"kind": "tree"}

@@ -45,6 +45,9 @@ cdef extern from "filter/contract.h" nogil:
     ctypedef void (*screen_fn "fastcls_screen_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
                                                    const int32_t *starts, const int32_t *limits, int32_t first_row,
                                                    List *lists)
+    ctypedef void (*both_fn "fastcls_screen_both_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
+                                                      const int32_t *starts, const int32_t *limits, const int32_t *halves,
+                                                      const int32_t *row_limits, int32_t first_row, List *lists)
     ctypedef void (*at_fn "fastcls_at_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
                                            const int32_t *starts, const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
     ctypedef void (*at_fine_fn "fastcls_at_fine_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
@@ -67,6 +70,8 @@ cdef extern from "filter/contract.h" nogil:
         project_fn project
         bound_fn bound
         drop_fn drop
+        both_fn both_l1
+        both_fn both_l2
 
 cdef extern from "linear/contract.h" nogil:
     ctypedef void (*scores_fn "fastcls_scores_fn")(

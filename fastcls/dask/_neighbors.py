@@ -150,7 +150,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
             live(self)._workers = workers
         return workers
 
-    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
+    def _found(self, X: Any, k: int | None, out: list[np.ndarray] | None = None) -> tuple[int, Iterator[Chunk]]:
         check_is_fitted(self, "n_samples_fit_")
         check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
         n_hidden = 0 if self._hidden is None else int(self._hidden.sum())

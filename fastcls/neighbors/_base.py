@@ -157,17 +157,20 @@ class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
 
     def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Rank distances and indices of the k nearest rows; X=None is leave-one-out, by index."""
-        n_queries, chunks = self._found(X, k)
-        all_S, all_indices = np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
+        out: list[np.ndarray] = []
+        n_queries, chunks = self._found(X, k, out)
         for chunk, S, indices in chunks:
-            if not len(all_S):
+            if not out:
                 shape = (n_queries, S.shape[1])
-                all_S, all_indices = np.empty(shape), np.empty(shape, dtype=np.int64)
-            all_S[chunk], all_indices[chunk] = S, indices
-        return all_S, all_indices
+                out += np.empty(shape), np.empty(shape, dtype=np.int64)
+            out[0][chunk], out[1][chunk] = S, indices
+        return out[0], out[1]
 
-    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
-        """Number of queries, and an iterator over the neighbours of one block of queries after the other."""
+    def _found(self, X: Any, k: int | None, out: list[np.ndarray] | None = None) -> tuple[int, Iterator[Chunk]]:
+        """Number of queries, and an iterator over the neighbours of one block of queries after the other.
+
+        If `out`, an empty list, gets arrays for all queries, the blocks are views of these.
+        """
         self._check_is_fitted()
         k = self.n_neighbors if k is None else k
         queries = self._checked_queries(X)
@@ -175,7 +178,10 @@ class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
         n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
         k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
         notes = self._notes_of_rows()
-        return self.n_samples_fit_ if queries is None else queries.n_rows, self._search(queries, k, hidden, notes)
+        n_queries = self.n_samples_fit_ if queries is None else queries.n_rows
+        if out is not None and (hidden is None or queries is not None):
+            out += np.empty((n_queries, k)), np.empty((n_queries, k), dtype=np.int64)
+        return n_queries, self._search(queries, k, hidden, notes, out)
 
     def _checked_queries(self, X: Any) -> Rows | None:
         """The rows of X, checked; None for the training rows."""
@@ -194,7 +200,12 @@ class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
         return self._row_notes if self._loaded is None else (*self._loaded.check(), *self._row_notes)
 
     def _search(
-        self, queries: Rows | None, k: int, hidden: np.ndarray | None, notes: tuple[str, ...] = ()
+        self,
+        queries: Rows | None,
+        k: int,
+        hidden: np.ndarray | None,
+        notes: tuple[str, ...] = (),
+        out: list[np.ndarray] | None = None,
     ) -> Iterator[Chunk]:
         """Search without the hidden rows; queries=None searches the rows themselves, each without itself."""
         n_queries = self._rows.n_rows if queries is None else queries.n_rows
@@ -212,6 +223,7 @@ class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
             algorithm=check_algorithm(self.algorithm, warn=False),
             query_groups=query_groups,
             row_groups=row_groups,
+            out=(out[0], out[1]) if out else None,
         )
         report = yield from _others(chunks) if drops_self else chunks
         self._set_report(report, notes)

@@ -1,6 +1,6 @@
 /* Every kernel of filter and refine, of every instruction set that runs here, against independent plain loops in this file.
 
-     filter_selftest [--some] [--break screen|at|project|bound|read]
+     filter_selftest [--some] [--break screen|both|at|project|bound|read]
 
    As kernels_selftest.c: a line for each instruction set, 1 at the first difference; --break plants a fault that must be
    found. Buffers lie up against an unreadable page, behind them or before them. */
@@ -19,7 +19,7 @@ static void same(int64_t got, int64_t wanted) {
     }
 }
 
-enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_BUFFERS = LISTS + 12 };
+enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, HALVES, ROW_LIMITS, SUMS, COLUMNS, LISTS, N_BUFFERS = LISTS + 12 };
 static buffer_t buffers[N_BUFFERS];
 enum { MOST_WIDTH = 32768, MOST_FEATURES = 65536, BEHIND = FASTCLS_PANEL_L2, MOST_LISTED = 3 * FASTCLS_PANEL_L2 };
 
@@ -58,8 +58,10 @@ static int32_t start_of(const uint8_t *row, ptrdiff_t n) {
     return -(norm >> 1) - 128 * total;
 }
 
-/* A screen of one panel, on lists that hold something already: that must stay, and what passes must follow in order. */
-static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdiff_t n_steps, int kind, int right, int limit_kind) {
+/* A screen of one panel, on lists that hold something already: that must stay, and what passes must follow in order. Without
+   `screen`, that of rows among themselves: of each row the limit is that of no key, of all, or a key of some query. */
+static void check_screen(fastcls_screen_fn screen, fastcls_screen_both_fn both, int l1, int n_queries, ptrdiff_t n_steps, int kind,
+                         int right, int limit_kind) {
     const int step_bytes = l1 ? 8 : 4, n_rows = l1 ? FASTCLS_PANEL_L1 : FASTCLS_PANEL_L2;
     const ptrdiff_t width = n_steps * step_bytes;
     static uint8_t rows[FASTCLS_PANEL_L2 * MOST_WIDTH], query[MOST_WIDTH];
@@ -67,6 +69,8 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
     uint8_t *panel = put(buffers[CODES], (size_t)(width * n_rows), right);
     int32_t *starts = (int32_t *)put(buffers[STARTS], sizeof(int32_t) * (size_t)(l1 ? 0 : n_rows), right);
     int32_t *limits = (int32_t *)put(buffers[LIMITS], sizeof(int32_t) * (size_t)n_queries, right);
+    int32_t *halves = (int32_t *)put(buffers[HALVES], sizeof(int32_t) * (size_t)(both && !l1 ? n_queries : 0), right);
+    int32_t *row_limits = (int32_t *)put(buffers[ROW_LIMITS], sizeof(int32_t) * (size_t)(both ? n_rows : 0), right);
     at("screen of %s, %d queries, %td steps, kind %d, limits %d", l1 ? "l1" : "l2", n_queries, n_steps, kind, limit_kind);
     fill_codes(queries, width * n_queries, kind, 0, right);
     fill_codes(rows, width * n_rows, kind, !l1, !right);
@@ -93,8 +97,20 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
         for (ptrdiff_t j = 0; j < lists[i].n; j++)
             lists[i].keys[j] = lists[i].rows[j] = (int32_t)(-7 - j);
     }
-    screen(queries, panel, n_steps + (right && !strcmp(fault, "read") && n_steps == 9), l1 ? NULL : starts, limits, first_row,
-           lists);
+    for (int i = 0; both && !l1 && i < n_queries; i++)
+        halves[i] = (int32_t)(next_random() % 264257537u); /* of the largest norm */
+    for (int row = 0; both && row < n_rows; row++) {
+        const int i = (int)(next_random() % (unsigned)n_queries), turn = (int)(next_random() % 4);
+        const int32_t none = l1 ? -1 : FASTCLS_NEVER, all = l1 ? INT32_MAX : INT32_MIN;
+        row_limits[row] = turn == 0 ? none : turn == 1 ? all : l1 ? wanted[i][row] : wanted[i][row] - halves[i];
+    }
+    if (both)
+        both(queries, panel, n_steps, l1 ? NULL : starts, limits, l1 ? NULL : halves, row_limits, first_row, lists);
+    else
+        screen(queries, panel, n_steps + (right && !strcmp(fault, "read") && n_steps == 9), l1 ? NULL : starts, limits,
+               first_row, lists);
+    if (both && !strcmp(fault, "both") && n_steps == 9)
+        row_limits[0] = row_limits[0] == (l1 ? -1 : FASTCLS_NEVER) ? (l1 ? INT32_MAX : INT32_MIN) : (l1 ? -1 : FASTCLS_NEVER);
     if (!strcmp(fault, "screen") && limit_kind == 2 && n_steps == 9 && lists[n_queries - 1].n > before[n_queries - 1])
         lists[n_queries - 1].n--; /* as if a row at the limit had not passed */
     for (int i = 0; i < n_queries; i++) {
@@ -102,7 +118,8 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
         for (ptrdiff_t j = 0; j < n; j++)
             same(lists[i].keys[j] == -7 - j && lists[i].rows[j] == -7 - j, 1);
         for (int row = 0; row < n_rows; row++)
-            if (l1 ? wanted[i][row] <= limits[i] : wanted[i][row] >= limits[i]) {
+            if ((l1 ? wanted[i][row] <= limits[i] : wanted[i][row] >= limits[i]) ||
+                (both && (l1 ? wanted[i][row] <= row_limits[row] : wanted[i][row] >= (int64_t)row_limits[row] + halves[i]))) {
                 same(n < lists[i].n, 1);
                 same(lists[i].keys[n], wanted[i][row]);
                 same(lists[i].rows[n++], first_row + row);
@@ -111,18 +128,19 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
     }
 }
 static void check_screens(const fastcls_filter *kernels) {
-    const fastcls_screen_fn screens[2][2] = {{kernels->screen_l2, kernels->screen_l2_one},
-                                             {kernels->screen_l1, kernels->screen_l1_one}};
+    const fastcls_screen_fn screens[2][3] = {{kernels->screen_l2, kernels->screen_l2_one, NULL},
+                                             {kernels->screen_l1, kernels->screen_l1_one, NULL}};
     for (int l1 = 0; l1 < 2; l1++)
-        for (int one = 0; one < 2; one++) {
-            const int n_queries = one ? 1 : FASTCLS_SCREEN_QUERIES;
+        for (int one = 0; one < 3; one++) { /* and 2: rows among themselves */
+            const int n_queries = one == 1 ? 1 : FASTCLS_SCREEN_QUERIES;
+            const fastcls_screen_both_fn both = one < 2 ? NULL : l1 ? kernels->both_l1 : kernels->both_l2;
             for (ptrdiff_t n_steps = 1; n_steps <= 33; n_steps++)
                 for (int turn = 0; turn < 24; turn++)
                     if (is_drawn())
-                        check_screen(screens[l1][one], l1, n_queries, n_steps, turn % 4, turn / 4 % 2, turn / 8);
+                        check_screen(screens[l1][one], both, l1, n_queries, n_steps, turn % 4, turn / 4 % 2, turn / 8);
             for (int turn = 0; turn < 8; turn++) /* the widest codes there may be */
                 if (is_drawn())
-                    check_screen(screens[l1][one], l1, n_queries, MOST_WIDTH / (l1 ? 8 : 4), turn % 4, turn / 4, 2);
+                    check_screen(screens[l1][one], both, l1, n_queries, MOST_WIDTH / (l1 ? 8 : 4), turn % 4, turn / 4, 2);
         }
 }
 

@@ -27,7 +27,7 @@ wait %2
 echo "== plain, $("$CC" --version | head -n 1)"
 "$folder/plain" $some
 "$folder/plain_filter" $some
-for fault in plain:pair plain:panel plain:select plain:read plain_filter:screen plain_filter:at plain_filter:project \
+for fault in plain:pair plain:panel plain:select plain:read plain_filter:screen plain_filter:both plain_filter:at plain_filter:project \
   plain_filter:bound plain_filter:read; do
   if "$folder/${fault%:*}" --break "${fault#*:}" >"$folder/found"; then
     echo "a fault planted in '$fault' was not found" >&2
@@ -35,7 +35,7 @@ for fault in plain:pair plain:panel plain:select plain:read plain_filter:screen 
   fi
   grep -q '^FAILED ' "$folder/found"
 done
-echo "nine planted faults found"
+echo "ten planted faults found"
 
 # A processor with AVX-512 VNNI but without AVX-VNNI has the same instruction in another encoding.
 if [ "$(uname -m)" = x86_64 ] && grep -qw avx512_vnni /proc/cpuinfo && ! grep -qw avx_vnni /proc/cpuinfo; then

@@ -358,3 +358,40 @@ cdef void panel_of(const uint8_t *codes, Py_ssize_t n, Py_ssize_t width, Py_ssiz
                        step_bytes)
             else:
                 memset(out + (step * panel_rows + row) * step_bytes, 0, step_bytes)
+
+
+def code_norms(const uint8_t[:, ::1] codes, int32_t[::1] norms_out, int n_threads):
+    """Squared norms of signed codes (n_rows, width)."""
+    cdef Py_ssize_t row, n = norms_out.shape[0]
+    if codes.shape[0] < n:
+        raise ValueError(f"{codes.shape[0]} codes for {n} norms")
+    for row in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+        norms_out[row] = norm_of(<const int8_t *> &codes[row, 0], codes.shape[1])
+
+
+cdef int32_t norm_of(const int8_t *code, Py_ssize_t width) noexcept nogil:
+    cdef int32_t total = 0
+    cdef Py_ssize_t i
+    for i in range(width):
+        total += code[i] * code[i]
+    return total
+
+
+def from_panels(const uint8_t[:, ::1] panels, int step_bytes, Py_ssize_t first, uint8_t[:, ::1] codes_out, int n_threads):
+    """Codes (n_rows, width) of the rows from `first` on: the inverse of to_panels."""
+    cdef Py_ssize_t row, n = codes_out.shape[0], width = codes_out.shape[1], panel_rows
+    if width < 1 or width % step_bytes or panels.shape[1] % width:
+        raise ValueError(f"panels of {panels.shape[1]} bytes for codes of {width}")
+    panel_rows = panels.shape[1] // width
+    if not 0 <= first <= panels.shape[0] * panel_rows - n:
+        raise ValueError(f"rows {first} to {first + n} of {panels.shape[0]} panels")
+    for row in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+        from_panel(&panels[(first + row) // panel_rows, (first + row) % panel_rows * step_bytes], panel_rows * step_bytes,
+                   width, step_bytes, &codes_out[row, 0])
+
+
+cdef void from_panel(const uint8_t *panel, Py_ssize_t stride, Py_ssize_t width, Py_ssize_t step_bytes,
+                     uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t step
+    for step in range(width // step_bytes):
+        memcpy(out + step * step_bytes, panel + step * stride, step_bytes)

@@ -19,9 +19,10 @@ from fastcls._search.rows import Rows
 from fastcls._search.run import NO_GROUPS, Stored
 from fastcls.metrics import METRICS, Metric
 
-from . import costs, stored
+from . import costs, pairs, stored
 from . import levels as _levels
 from .codes import Codes, Level
+from .pairs import PairSearch
 from .search import Search
 
 _LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10, L2: levels and codes take 0.35 s, as long as 930 queries by brute force
@@ -180,6 +181,22 @@ class Filter:
         self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool, below: float
     ) -> Search:
         return Search(rows, metric, self.levels, self.chunks, n_queries, k, n_threads, forced=forced, below=below)
+
+    def pairs(
+        self,
+        rows: Rows,
+        metric: Metric,
+        k: int,
+        n_threads: int,
+        groups: np.ndarray | None,
+        *,
+        with_self: bool,
+        forced: bool,
+    ) -> PairSearch | None:
+        if not pairs.are_possible(rows, self.levels[0]):
+            return None
+        found = PairSearch(rows, metric, self.levels, self.chunks[0], k, n_threads, groups, with_self)
+        return found if forced or found.is_profitable() else None
 
     def stored(self) -> Stored:
         arrays, of_levels = stored.stored_levels(self.learned or self.levels, self.levels)

@@ -86,6 +86,16 @@ def _small_scratch() -> Iterator[np.ndarray]:
         _kept.scratch = scratch
 
 
+def slack_of(rows: Rows) -> float:
+    """What is added to 2 S of a cosine: more than its rounding error."""
+    return (rows.n_features + 64) * _SLACK
+
+
+def margin_of(rows: Rows, metric: Metric) -> float:
+    """A factor of S that covers its relative rounding error."""
+    return 1.0 if not is_floating(rows.dtype) and metric.sum_is_rank_distance else 1.0 + 2.0**-30
+
+
 class Search:
     """A search through some levels and the codes of every chunk of rows; see `run.Run`."""
 
@@ -262,8 +272,8 @@ class Search:
             panels[1],
             metric.bounds == "l1",
             metric.bounds == "cosine",
-            (self.rows.n_features + 64) * _SLACK,
-            1.0 if not is_floating(Q.dtype) and metric.sum_is_rank_distance else 1.0 + 2.0**-30,
+            slack_of(self.rows),
+            margin_of(self.rows, metric),
             norms[0],
             norms[1],
             norms[2],

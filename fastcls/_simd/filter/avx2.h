@@ -51,16 +51,25 @@ static inline unsigned above_i64x4_avx2(__m256i keys, __m256i limit) {
 #define L1_PASS(i)                                                                                                       \
     {                                                                                                                    \
         const __m256i limit = _mm256_set1_epi64x(limits[i]);                                                             \
-        const unsigned out_0 = above_i64x4_avx2(acc_##i##_0, limit), out_1 = above_i64x4_avx2(acc_##i##_1, limit);       \
+        unsigned out_0 = above_i64x4_avx2(acc_##i##_0, limit), out_1 = above_i64x4_avx2(acc_##i##_1, limit);             \
+        if (row_limits) {                                                                                                \
+            out_0 &= above_i64x4_avx2(acc_##i##_0, load_limits_avx2(row_limits));                                        \
+            out_1 &= above_i64x4_avx2(acc_##i##_1, load_limits_avx2(row_limits + 4));                                    \
+        }                                                                                                                \
         if ((out_0 & out_1) != 15) {                                                                                     \
             append_i64x4_avx2(&lists[i], acc_##i##_0, out_0 ^ 15, first_row);                                            \
             append_i64x4_avx2(&lists[i], acc_##i##_1, out_1 ^ 15, first_row + 4);                                        \
         }                                                                                                                \
     }
-static void screen_l1_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
-                           const int32_t *limits, int32_t first_row, fastcls_list *lists) {
+/* Rows among themselves: a row is out if it is out for the query, and the query for it. */
+static inline __m256i load_limits_avx2(const int32_t *row_limits) {
+    return _mm256_cvtepi32_epi64(_mm_loadu_si128((const __m128i *)row_limits));
+}
+FASTCLS_LOOP six_l1_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                         const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,
+                         fastcls_list *lists) {
     const unsigned mode = keep_subnormals();
-    (void)starts;
+    (void)starts, (void)halves;
     for (const uint8_t *end = panel + 256; panel < end; panel += 64, first_row += 8) {
         const uint8_t *query = queries, *row = panel;
         EACH_SIX(L1_START)
@@ -69,9 +78,13 @@ static void screen_l1_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff
             EACH_SIX(L1_STEP)
         }
         EACH_SIX(L1_PASS)
+        if (row_limits)
+            row_limits += 8;
     }
     restore_subnormals(mode);
 }
+FASTCLS_SCREEN(screen_l1_avx2, six_l1_avx2)
+FASTCLS_BOTH(both_l1_avx2, six_l1_avx2)
 
 /* One query: all eight registers of the panel at once. */
 #define L1_ONE_START(r) __m256i acc_##r = _mm256_setzero_si256();
@@ -115,12 +128,15 @@ static inline unsigned below_i32x8_avx2(__m256i keys, __m256i limit) {
 #define L2_PASS(i)                                                                                                       \
     {                                                                                                                    \
         const __m256i keys = _mm256_add_epi32(acc_##i, base);                                                            \
-        const unsigned out = below_i32x8_avx2(keys, _mm256_set1_epi32(limits[i]));                                       \
+        unsigned out = below_i32x8_avx2(keys, _mm256_set1_epi32(limits[i]));                                             \
+        if (row_limits)                                                                                                  \
+            out &= below_i32x8_avx2(keys, _mm256_add_epi32(of_row, _mm256_set1_epi32(halves[i])));                       \
         if (out != 255)                                                                                                  \
             append_i32x8_avx2(&lists[i], keys, out ^ 255, first_row);                                                    \
     }
-static void screen_l2_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
-                           const int32_t *limits, int32_t first_row, fastcls_list *lists) {
+FASTCLS_LOOP six_l2_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                         const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,
+                         fastcls_list *lists) {
     for (const uint8_t *end = panel + 256; panel < end; panel += 32, starts += 8, first_row += 8) {
         const uint8_t *query = queries, *row = panel;
         __m256i base = load_bytes_avx2((const uint8_t *)starts);
@@ -130,9 +146,14 @@ static void screen_l2_avx2(const uint8_t *queries, const uint8_t *panel, ptrdiff
             base = add_128_avx2(base, rows);
             EACH_SIX(L2_STEP)
         }
+        const __m256i of_row = load_bytes_avx2((const uint8_t *)(row_limits ? row_limits : starts));
         EACH_SIX(L2_PASS)
+        if (row_limits)
+            row_limits += 8;
     }
 }
+FASTCLS_SCREEN(screen_l2_avx2, six_l2_avx2)
+FASTCLS_BOTH(both_l2_avx2, six_l2_avx2)
 
 #define L2_ONE_START(r) __m256i acc_##r = load_bytes_avx2((const uint8_t *)(starts + (r)*8));
 #define L2_ONE_STEP(r)                                                                                                   \

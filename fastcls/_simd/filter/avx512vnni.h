@@ -37,11 +37,15 @@ static inline __m512i add_subnormal_avx512(__m512i a, __m512i b) {
         acc_##i##_2 = add_subnormal_avx512(acc_##i##_2, _mm512_sad_epu8(q, rows_2));                                     \
         acc_##i##_3 = add_subnormal_avx512(acc_##i##_3, _mm512_sad_epu8(q, rows_3));                                     \
     }
+/* Rows among themselves: the limit of a pair is the looser one of the query's and the row's. */
+#define L1_LIMIT(r) (row_limits ? _mm512_max_epi64(limit, of_row_##r) : limit)
 #define L1_PASS(i)                                                                                                       \
     {                                                                                                                    \
         const __m512i limit = _mm512_set1_epi64(limits[i]);                                                              \
-        const __mmask8 p0 = _mm512_cmple_epi64_mask(acc_##i##_0, limit), p1 = _mm512_cmple_epi64_mask(acc_##i##_1, limit), \
-                       p2 = _mm512_cmple_epi64_mask(acc_##i##_2, limit), p3 = _mm512_cmple_epi64_mask(acc_##i##_3, limit); \
+        const __mmask8 p0 = _mm512_cmple_epi64_mask(acc_##i##_0, L1_LIMIT(0)),                                           \
+                       p1 = _mm512_cmple_epi64_mask(acc_##i##_1, L1_LIMIT(1)),                                           \
+                       p2 = _mm512_cmple_epi64_mask(acc_##i##_2, L1_LIMIT(2)),                                           \
+                       p3 = _mm512_cmple_epi64_mask(acc_##i##_3, L1_LIMIT(3));                                           \
         if (p0 | p1 | p2 | p3) {                                                                                         \
             append_i64x8_avx512(&lists[i], acc_##i##_0, p0, first_row);                                                  \
             append_i64x8_avx512(&lists[i], acc_##i##_1, p1, first_row + 8);                                              \
@@ -49,12 +53,16 @@ static inline __m512i add_subnormal_avx512(__m512i a, __m512i b) {
             append_i64x8_avx512(&lists[i], acc_##i##_3, p3, first_row + 24);                                             \
         }                                                                                                                \
     }
+static inline __m512i load_limits_avx512(const int32_t *row_limits, int r) {
+    return row_limits ? _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(row_limits + r))) : _mm512_setzero_si512();
+}
 #define L1_SCREEN(NAME, N, EACH)                                                                                         \
-    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
-                     const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
+    FASTCLS_LOOP NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,            \
+                      const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,        \
+                      fastcls_list *lists) {                                                                             \
         const __m512i start_0 = _mm512_setzero_si512(), start_1 = start_0, start_2 = start_0, start_3 = start_0;         \
         const unsigned mode = keep_subnormals();                                                                         \
-        (void)starts;                                                                                                    \
+        (void)starts, (void)halves;                                                                                      \
         EACH(START)                                                                                                      \
         for (ptrdiff_t step = 0; step < n_steps; step++, queries += (N)*8, panel += 256) {                               \
             const __m512i rows_0 = _mm512_loadu_si512(panel), rows_1 = _mm512_loadu_si512(panel + 64),                   \
@@ -62,10 +70,15 @@ static inline __m512i add_subnormal_avx512(__m512i a, __m512i b) {
             EACH(L1_STEP)                                                                                                \
         }                                                                                                                \
         restore_subnormals(mode);                                                                                        \
+        const __m512i of_row_0 = load_limits_avx512(row_limits, 0), of_row_1 = load_limits_avx512(row_limits, 8),        \
+                      of_row_2 = load_limits_avx512(row_limits, 16), of_row_3 = load_limits_avx512(row_limits, 24);      \
         EACH(L1_PASS)                                                                                                    \
     }
-L1_SCREEN(screen_l1_avx512vnni, 6, EACH_SIX)
-L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
+L1_SCREEN(six_l1_avx512vnni, 6, EACH_SIX)
+L1_SCREEN(one_l1_avx512vnni, 1, EACH_ONE)
+FASTCLS_SCREEN(screen_l1_avx512vnni, six_l1_avx512vnni)
+FASTCLS_SCREEN(screen_l1_one_avx512vnni, one_l1_avx512vnni)
+FASTCLS_BOTH(both_l1_avx512vnni, six_l1_avx512vnni)
 
 #define L2_STEP(i)                                                                                                       \
     {                                                                                                                    \
@@ -75,11 +88,14 @@ L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
         acc_##i##_2 = dot_step_avx512(acc_##i##_2, q, rows_2);                                                           \
         acc_##i##_3 = dot_step_avx512(acc_##i##_3, q, rows_3);                                                           \
     }
+#define L2_LIMIT(r) (row_limits ? _mm512_min_epi32(limit, _mm512_add_epi32(of_row_##r, half)) : limit)
 #define L2_PASS(i)                                                                                                       \
     {                                                                                                                    \
-        const __m512i limit = _mm512_set1_epi32(limits[i]);                                                              \
-        const __mmask16 p0 = _mm512_cmpge_epi32_mask(acc_##i##_0, limit), p1 = _mm512_cmpge_epi32_mask(acc_##i##_1, limit), \
-                        p2 = _mm512_cmpge_epi32_mask(acc_##i##_2, limit), p3 = _mm512_cmpge_epi32_mask(acc_##i##_3, limit); \
+        const __m512i limit = _mm512_set1_epi32(limits[i]), half = _mm512_set1_epi32(row_limits ? halves[i] : 0);        \
+        const __mmask16 p0 = _mm512_cmpge_epi32_mask(acc_##i##_0, L2_LIMIT(0)),                                          \
+                        p1 = _mm512_cmpge_epi32_mask(acc_##i##_1, L2_LIMIT(1)),                                          \
+                        p2 = _mm512_cmpge_epi32_mask(acc_##i##_2, L2_LIMIT(2)),                                          \
+                        p3 = _mm512_cmpge_epi32_mask(acc_##i##_3, L2_LIMIT(3));                                          \
         if (p0 | p1 | p2 | p3) {                                                                                         \
             append_i32x16_avx512(&lists[i], acc_##i##_0, p0, first_row);                                                 \
             append_i32x16_avx512(&lists[i], acc_##i##_1, p1, first_row + 16);                                            \
@@ -88,8 +104,9 @@ L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
         }                                                                                                                \
     }
 #define L2_SCREEN(NAME, N, EACH)                                                                                         \
-    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
-                     const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
+    FASTCLS_LOOP NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,            \
+                      const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,        \
+                      fastcls_list *lists) {                                                                             \
         const __m512i start_0 = _mm512_loadu_si512(starts), start_1 = _mm512_loadu_si512(starts + 16),                   \
                       start_2 = _mm512_loadu_si512(starts + 32), start_3 = _mm512_loadu_si512(starts + 48);              \
         EACH(START)                                                                                                      \
@@ -98,10 +115,16 @@ L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
                           rows_2 = _mm512_loadu_si512(panel + 128), rows_3 = _mm512_loadu_si512(panel + 192);            \
             EACH(L2_STEP)                                                                                                \
         }                                                                                                                \
+        const int32_t *of_rows = row_limits ? row_limits : starts;                                                       \
+        const __m512i of_row_0 = _mm512_loadu_si512(of_rows), of_row_1 = _mm512_loadu_si512(of_rows + 16),               \
+                      of_row_2 = _mm512_loadu_si512(of_rows + 32), of_row_3 = _mm512_loadu_si512(of_rows + 48);          \
         EACH(L2_PASS)                                                                                                    \
     }
-L2_SCREEN(screen_l2_avx512vnni, 6, EACH_SIX)
-L2_SCREEN(screen_l2_one_avx512vnni, 1, EACH_ONE)
+L2_SCREEN(six_l2_avx512vnni, 6, EACH_SIX)
+L2_SCREEN(one_l2_avx512vnni, 1, EACH_ONE)
+FASTCLS_SCREEN(screen_l2_avx512vnni, six_l2_avx512vnni)
+FASTCLS_SCREEN(screen_l2_one_avx512vnni, one_l2_avx512vnni)
+FASTCLS_BOTH(both_l2_avx512vnni, six_l2_avx512vnni)
 
 /* Prefetch the codes of the next rows while this one is read: the rows are anywhere in memory. */
 #define AHEAD 4
@@ -265,9 +288,11 @@ static const fastcls_filter filter_avx512vnni = FASTCLS_FILTER(avx512vnni);
 #undef EACH_ONE
 #undef START
 #undef L1_STEP
+#undef L1_LIMIT
 #undef L1_PASS
 #undef L1_SCREEN
 #undef L2_STEP
+#undef L2_LIMIT
 #undef L2_PASS
 #undef L2_SCREEN
 #undef PROJECT_START

@@ -34,6 +34,16 @@ typedef struct {
 typedef void (*fastcls_screen_fn)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
                                   const int32_t *limits, int32_t first_row, fastcls_list *lists);
 
+/* Rows among themselves: as a screen of six queries, but a row also passes if the query may be a neighbour of the row. For L1 its
+   key is then not above row_limits[row], for L2 not below row_limits[row] + halves[query] (halves: of the queries' squared norms).
+
+   Overflow. Limits of L2 rows are within +-FASTCLS_NEVER or INT32_MIN, and halves within 0..127^2 x 32,768 / 2 < 264,257,537.
+   So INT32_MIN + half is below, and FASTCLS_NEVER + half is above, every key: |key| < 56,706 x 32,768 = 1,858,142,208. */
+enum { FASTCLS_NEVER = 1870000000 };
+typedef void (*fastcls_screen_both_fn)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                                       const int32_t *limits, const int32_t *halves, const int32_t *row_limits,
+                                       int32_t first_row, fastcls_list *lists);
+
 /* Keys of one query (`width` bytes) and the codes of rows[0..n), each `width` bytes, one row after another. */
 typedef void (*fastcls_at_fn)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
                               const int32_t *rows, ptrdiff_t n, int32_t *keys_out);
@@ -65,10 +75,25 @@ typedef struct {
     fastcls_project_fn project;
     fastcls_bound_fn bound;
     fastcls_drop_fn drop;
+    fastcls_screen_both_fn both_l1, both_l2;
 } fastcls_filter;
 
 #define FASTCLS_FILTER(ISA)                                                                                              \
     {screen_l1_##ISA, screen_l2_##ISA, screen_l1_one_##ISA, screen_l2_one_##ISA, at_l1_##ISA, at_l2_##ISA,               \
-     at_fine_##ISA,   project_##ISA,   bound_##ISA,         drop_##ISA}
+     at_fine_##ISA,   project_##ISA,   bound_##ISA,         drop_##ISA,          both_l1_##ISA, both_l2_##ISA}
+
+/* A screen and its twin for rows among themselves are one loop, `LOOP`, compiled twice: the one without limits of rows. */
+#define FASTCLS_LOOP static inline __attribute__((always_inline)) void
+#define FASTCLS_SCREEN(NAME, LOOP)                                                                                       \
+    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
+                     const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
+        LOOP(queries, panel, n_steps, starts, limits, NULL, NULL, first_row, lists);                                     \
+    }
+#define FASTCLS_BOTH(NAME, LOOP)                                                                                         \
+    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
+                     const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,         \
+                     fastcls_list *lists) {                                                                              \
+        LOOP(queries, panel, n_steps, starts, limits, halves, row_limits, first_row, lists);                             \
+    }
 
 #endif

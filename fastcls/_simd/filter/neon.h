@@ -119,6 +119,7 @@ static inline uint8x16_t query_l1_neon(const uint8_t *p) {
 #define QUERY_L1(p, i) const uint8x16_t q = query_l1_neon((p) + (i)*8);
 
 #define KERNEL screen_l1_neon
+#define BOTH both_l1_neon
 #define L1 1
 #define TILE_QUERIES 6
 #define TILE_UNITS 2
@@ -169,6 +170,7 @@ static inline int32x4_t add_l2_neon(int32x4_t keys, int32x4_t a, int32x4_t base)
 #define LANE_OF(v, i) vdupq_laneq_s32(vreinterpretq_s32_s8((i) < 4 ? v.low : v.high), (i) & 3)
 
 #define KERNEL screen_l2_neon
+#define BOTH both_l2_neon
 #define L1 0
 #define TILE_QUERIES 6
 #define TILE_UNITS 2

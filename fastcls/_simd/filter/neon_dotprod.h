@@ -27,6 +27,7 @@ static inline int32x4_t add_l1_neon_dotprod(int32x4_t keys, sums_l1_neon_dotprod
 }
 
 #define KERNEL screen_l1_neon_dotprod
+#define BOTH both_l1_neon_dotprod
 #define L1 1
 #define TILE_QUERIES 6
 #define TILE_UNITS 2
@@ -58,6 +59,7 @@ static inline int32x4_t add_l2_neon_dotprod(int32x4_t keys, int32x4_t a, int32x4
 }
 
 #define KERNEL screen_l2_neon_dotprod
+#define BOTH both_l2_neon_dotprod
 #define L1 0
 #define TILE_QUERIES 6
 #define TILE_UNITS 4
@@ -129,7 +131,7 @@ PROJECT(neon_dotprod)
 static const fastcls_filter filter_neon_dotprod = {
     screen_l1_neon_dotprod, screen_l2_neon_dotprod, screen_l1_one_neon_dotprod, screen_l2_one_neon_dotprod,
     at_l1_neon_dotprod,     at_l2_neon_dotprod,     at_fine_neon,               project_neon_dotprod,
-    bound_neon,             drop_neon};
+    bound_neon,             drop_neon,              both_l1_neon_dotprod,       both_l2_neon_dotprod};
 
 FASTCLS_TARGET_END
 #endif

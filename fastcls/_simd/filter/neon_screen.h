@@ -1,6 +1,7 @@
 /* The loop of a screen on NEON, with and without dot products. Included once per kernel, after these are defined:
 
      KERNEL             the function's name, a fastcls_screen_fn
+     BOTH               six queries: the name of its twin, a fastcls_screen_both_fn
      L1                 1, or 0 for L2
      TILE_QUERIES       6 or 1
      TILE_UNITS         2, 4 or 8; a unit is four rows: two registers of rows under L1, one under L2
@@ -21,7 +22,8 @@
 #define ROWS rows_l1_neon
 #define LOAD load_l1_neon
 #define START(p) vdupq_n_s32(0)
-#define TEST(k, p) vcleq_s32(k, vld1q_dup_s32(p))
+#define TEST vcleq_s32
+#define LIMIT_OF_ROWS(i, u) vld1q_s32(row_limits + 4 * (u))
 #else
 #define STEP_BYTES 4
 #define UNIT_BYTES 16
@@ -29,7 +31,8 @@
 #define ROWS int8x16_t
 #define LOAD load_i8x16_neon
 #define START vld1q_s32
-#define TEST(k, p) vcgeq_s32(k, vld1q_dup_s32(p))
+#define TEST vcgeq_s32
+#define LIMIT_OF_ROWS(i, u) vaddq_s32(vld1q_s32(row_limits + 4 * (u)), vld1q_dup_s32(halves + (i)))
 #endif
 /* gcc 12 would load everything first, and have too few registers for the sums of six queries. */
 #if TILE_QUERIES == 6
@@ -86,7 +89,10 @@
 #define ADD_UNIT(i, u) keys_##i##_##u = ADD(keys_##i##_##u, sums_##i##_##u, base_##u);
 #endif
 #define ADD_QUERY(i) EACH_UNIT(ADD_UNIT, i)
-#define TEST_UNIT(i, u) const uint32x4_t passed_##u = TEST(keys_##i##_##u, limits + (i));
+#define TEST_UNIT(i, u)                                                                                                  \
+    uint32x4_t passed_##u = TEST(keys_##i##_##u, vld1q_dup_s32(limits + (i)));                                           \
+    if (row_limits)                                                                                                      \
+        passed_##u = vorrq_u32(passed_##u, TEST(keys_##i##_##u, LIMIT_OF_ROWS(i, u)));
 #define PASSED_UNIT(u) passed_##u
 #define APPEND_UNIT(i, u) append_neon(&lists[i], keys_##i##_##u, passed_##u, first_row + 4 * (u));
 #define TEST_QUERY(i)                                                                                                    \
@@ -97,9 +103,10 @@
         }                                                                                                                \
     }
 
-static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
-                   const int32_t *limits, int32_t first_row, fastcls_list *lists) {
-    (void)starts; /* L1 has none */
+FASTCLS_LOOP FASTCLS_JOIN(loop, KERNEL)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                                        const int32_t *limits, const int32_t *halves, const int32_t *row_limits,
+                                        int32_t first_row, fastcls_list *lists) {
+    (void)starts, (void)halves; /* L1 has none */
     for (const uint8_t *end = panel + PANEL_BYTES; panel < end; panel += TILE_UNITS * UNIT_BYTES, first_row += 4 * TILE_UNITS) {
         const uint8_t *query = queries, *row = panel;
         EACH_QUERY(START_QUERY)
@@ -115,8 +122,14 @@ static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_ste
         EACH_QUERY(TEST_QUERY)
         if (!L1)
             starts += 4 * TILE_UNITS;
+        if (row_limits)
+            row_limits += 4 * TILE_UNITS;
     }
 }
+FASTCLS_SCREEN(KERNEL, FASTCLS_JOIN(loop, KERNEL))
+#ifdef BOTH
+FASTCLS_BOTH(BOTH, FASTCLS_JOIN(loop, KERNEL))
+#endif
 
 #undef STEP_BYTES
 #undef UNIT_BYTES
@@ -125,6 +138,7 @@ static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_ste
 #undef LOAD
 #undef START
 #undef TEST
+#undef LIMIT_OF_ROWS
 #undef IN_ORDER
 #undef EACH_QUERY
 #undef EACH_QUERY_WITH
@@ -148,6 +162,7 @@ static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_ste
 #undef APPEND_UNIT
 #undef TEST_QUERY
 #undef KERNEL
+#undef BOTH
 #undef L1
 #undef TILE_QUERIES
 #undef TILE_UNITS

@@ -70,6 +70,43 @@ static void FASTCLS_JOIN(screen_l2_one, ISA)(const uint8_t *queries, const uint8
     FASTCLS_JOIN(screen_l2_some, ISA)(queries, 1, panel, n_steps, starts, limits, first_row, lists);
 }
 
+/* Rows among themselves: keys by a screen that passes every row, then the looser limit of a pair. */
+static void FASTCLS_JOIN(both_l1, ISA)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                                       const int32_t *limits, const int32_t *halves, const int32_t *row_limits,
+                                       int32_t first_row, fastcls_list *lists) {
+    static const int32_t all[FASTCLS_SCREEN_QUERIES] = {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX};
+    ptrdiff_t before[FASTCLS_SCREEN_QUERIES];
+    (void)halves;
+    for (int i = 0; i < FASTCLS_SCREEN_QUERIES; i++)
+        before[i] = lists[i].n;
+    FASTCLS_JOIN(screen_l1, ISA)(queries, panel, n_steps, starts, all, first_row, lists);
+    for (int i = 0; i < FASTCLS_SCREEN_QUERIES; i++) {
+        ptrdiff_t n = lists[i].n = before[i];
+        for (int row = 0; row < FASTCLS_PANEL_L1; row++) {
+            const int32_t key = lists[i].keys[n + row];
+            if (key <= limits[i] || key <= row_limits[row])
+                FASTCLS_JOIN(append, ISA)(&lists[i], key, first_row + row);
+        }
+    }
+}
+static void FASTCLS_JOIN(both_l2, ISA)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                                       const int32_t *limits, const int32_t *halves, const int32_t *row_limits,
+                                       int32_t first_row, fastcls_list *lists) {
+    static const int32_t all[FASTCLS_SCREEN_QUERIES] = {INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN};
+    ptrdiff_t before[FASTCLS_SCREEN_QUERIES];
+    for (int i = 0; i < FASTCLS_SCREEN_QUERIES; i++)
+        before[i] = lists[i].n;
+    FASTCLS_JOIN(screen_l2, ISA)(queries, panel, n_steps, starts, all, first_row, lists);
+    for (int i = 0; i < FASTCLS_SCREEN_QUERIES; i++) {
+        ptrdiff_t n = lists[i].n = before[i];
+        for (int row = 0; row < FASTCLS_PANEL_L2; row++) {
+            const int32_t key = lists[i].keys[n + row];
+            if (key >= limits[i] || key >= row_limits[row] + halves[i])
+                FASTCLS_JOIN(append, ISA)(&lists[i], key, first_row + row);
+        }
+    }
+}
+
 static void FASTCLS_JOIN(at_l1, ISA)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
                                      const int32_t *rows, ptrdiff_t n, int32_t *keys_out) {
     (void)starts;

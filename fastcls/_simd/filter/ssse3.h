@@ -49,17 +49,20 @@ static inline __m128i add_l1_ssse3(__m128i a, __m128i q, __m128i r) { return _mm
         acc_##i##_0 = add_l1_ssse3(acc_##i##_0, q, rows_0);                                                              \
         acc_##i##_1 = add_l1_ssse3(acc_##i##_1, q, rows_1);                                                              \
     }
-#define L1_PASS(list, limit, a, b, first)                                                                                \
+#define L1_PASS(list, limit, row_limits, a, b, first)                                                                    \
     {                                                                                                                    \
         const __m128i keys = low_halves_ssse3(a, b);                                                                     \
-        const unsigned out = above_i32x4_ssse3(keys, _mm_set1_epi32(limit));                                             \
+        unsigned out = above_i32x4_ssse3(keys, _mm_set1_epi32(limit));                                                   \
+        if (row_limits) /* a row is out if it is out for the query, and the query for it */                              \
+            out &= above_i32x4_ssse3(keys, load_bytes_ssse3((const uint8_t *)row_limits));                               \
         if (out != 15)                                                                                                   \
             append_i32x4_ssse3(list, keys, out ^ 15, first);                                                             \
     }
-#define L1_PASS_QUERY(i) L1_PASS(&lists[i], limits[i], acc_##i##_0, acc_##i##_1, first_row)
-static void screen_l1_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
-                            const int32_t *limits, int32_t first_row, fastcls_list *lists) {
-    (void)starts;
+#define L1_PASS_QUERY(i) L1_PASS(&lists[i], limits[i], row_limits, acc_##i##_0, acc_##i##_1, first_row)
+FASTCLS_LOOP six_l1_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                          const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,
+                          fastcls_list *lists) {
+    (void)starts, (void)halves;
     for (const uint8_t *end = panel + 256; panel < end; panel += 32, first_row += 4) {
         const uint8_t *query = queries, *row = panel;
         EACH_SIX(L1_START)
@@ -68,13 +71,18 @@ static void screen_l1_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdif
             EACH_SIX(L1_STEP)
         }
         EACH_SIX(L1_PASS_QUERY)
+        if (row_limits)
+            row_limits += 4;
     }
 }
+FASTCLS_SCREEN(screen_l1_ssse3, six_l1_ssse3)
+FASTCLS_BOTH(both_l1_ssse3, six_l1_ssse3)
 
 #define L1_ONE_START(r) __m128i acc_##r = _mm_setzero_si128();
 #define L1_ONE_STEP(r) acc_##r = add_l1_ssse3(acc_##r, q, load_bytes_ssse3(row + (r)*16));
 static void screen_l1_one_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
                                 const int32_t *limits, int32_t first_row, fastcls_list *lists) {
+    const int32_t *none = NULL;
     (void)starts;
     for (const uint8_t *end = panel + 256; panel < end; panel += 128, first_row += 16) {
         const uint8_t *row = panel;
@@ -83,10 +91,10 @@ static void screen_l1_one_ssse3(const uint8_t *queries, const uint8_t *panel, pt
             const __m128i q = load_i64x1_ssse3(queries + step * 8);
             EACH_EIGHT(L1_ONE_STEP)
         }
-        L1_PASS(lists, limits[0], acc_0, acc_1, first_row)
-        L1_PASS(lists, limits[0], acc_2, acc_3, first_row + 4)
-        L1_PASS(lists, limits[0], acc_4, acc_5, first_row + 8)
-        L1_PASS(lists, limits[0], acc_6, acc_7, first_row + 12)
+        L1_PASS(lists, limits[0], none, acc_0, acc_1, first_row)
+        L1_PASS(lists, limits[0], none, acc_2, acc_3, first_row + 4)
+        L1_PASS(lists, limits[0], none, acc_4, acc_5, first_row + 8)
+        L1_PASS(lists, limits[0], none, acc_6, acc_7, first_row + 12)
     }
 }
 
@@ -106,17 +114,25 @@ static inline __m128i add_128_ssse3(__m128i a, __m128i r_i8x16) {
 #define L2_STEP(i) acc_##i = add_signed_ssse3(acc_##i, flip_ssse3(load_i32x1_ssse3(query + (i)*4)), rows);
 #define L2_PASS(list, limit, keys, first)                                                                                \
     {                                                                                                                    \
-        const unsigned out = above_i32x4_ssse3(_mm_set1_epi32(limit), keys);                                             \
+        const unsigned out = above_i32x4_ssse3(limit, keys);                                                             \
         if (out != 15)                                                                                                   \
             append_i32x4_ssse3(list, keys, out ^ 15, first);                                                             \
     }
 #define L2_PASS_QUERY(i)                                                                                                 \
     {                                                                                                                    \
         const __m128i keys = _mm_add_epi32(acc_##i, base);                                                               \
-        L2_PASS(&lists[i], limits[i], keys, first_row)                                                                   \
+        __m128i limit = _mm_set1_epi32(limits[i]);                                                                       \
+        if (row_limits)                                                                                                  \
+            limit = min_i32x4_ssse3(limit, _mm_add_epi32(of_row, _mm_set1_epi32(halves[i])));                            \
+        L2_PASS(&lists[i], limit, keys, first_row)                                                                       \
     }
-static void screen_l2_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
-                            const int32_t *limits, int32_t first_row, fastcls_list *lists) {
+static inline __m128i min_i32x4_ssse3(__m128i a, __m128i b) {
+    const __m128i is_above = _mm_cmpgt_epi32(a, b);
+    return _mm_or_si128(_mm_and_si128(is_above, b), _mm_andnot_si128(is_above, a));
+}
+FASTCLS_LOOP six_l2_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                          const int32_t *limits, const int32_t *halves, const int32_t *row_limits, int32_t first_row,
+                          fastcls_list *lists) {
     for (const uint8_t *end = panel + 256; panel < end; panel += 16, starts += 4, first_row += 4) {
         const uint8_t *query = queries, *row = panel;
         __m128i base = load_bytes_ssse3((const uint8_t *)starts);
@@ -126,9 +142,14 @@ static void screen_l2_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdif
             base = add_128_ssse3(base, rows);
             EACH_SIX(L2_STEP)
         }
+        const __m128i of_row = load_bytes_ssse3((const uint8_t *)(row_limits ? row_limits : starts));
         EACH_SIX(L2_PASS_QUERY)
+        if (row_limits)
+            row_limits += 4;
     }
 }
+FASTCLS_SCREEN(screen_l2_ssse3, six_l2_ssse3)
+FASTCLS_BOTH(both_l2_ssse3, six_l2_ssse3)
 
 #define L2_ONE_START(r) __m128i acc_##r = load_bytes_ssse3((const uint8_t *)(starts + (r)*4));
 #define L2_ONE_STEP(r)                                                                                                   \
@@ -136,7 +157,7 @@ static void screen_l2_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdif
         const __m128i rows = load_bytes_ssse3(row + (r)*16);                                                             \
         acc_##r = add_signed_ssse3(add_128_ssse3(acc_##r, rows), q, rows);                                               \
     }
-#define L2_ONE_PASS(r) L2_PASS(lists, limits[0], acc_##r, first_row + (r)*4)
+#define L2_ONE_PASS(r) L2_PASS(lists, _mm_set1_epi32(limits[0]), acc_##r, first_row + (r)*4)
 static void screen_l2_one_ssse3(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
                                 const int32_t *limits, int32_t first_row, fastcls_list *lists) {
     for (const uint8_t *end = panel + 256; panel < end; panel += 128, starts += 32, first_row += 32) {
