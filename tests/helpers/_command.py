@@ -40,7 +40,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     page = '<meta name="generator" content="fastcls">'
-    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: copy.deepcopy(DIGITS()))
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda **options: copy.deepcopy(DIGITS(**options)))
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
     monkeypatch.setattr(_linear, "CHECK_WORK", 0)
     monkeypatch.setattr(numbers, "resamples", lambda n_rows, n=50: intervals.resamples(n_rows, min(n, 50)))
