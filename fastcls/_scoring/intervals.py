@@ -10,9 +10,13 @@ import numpy as np
 from fastcls._sampling.proportion import wilson_interval
 
 __all__ = [
+    "LEAST_RANKED",
     "N_FOR_RANKING",
+    "N_HALVES",
     "N_RESAMPLES",
+    "halves",
     "interval_of_losses",
+    "interval_of_ranking",
     "interval_of_share",
     "interval_of_shares",
     "mcnemar",
@@ -25,6 +29,11 @@ __all__ = [
 
 #: resamples of the test rows for a 95 % interval, and those of them that the costlier average precision takes
 N_RESAMPLES, N_FOR_RANKING = 1000, 200
+#: random halves of the test rows that show how average precision depends on their number
+N_HALVES = 50
+#: rows of a class, in the mean, from which on average precision has an interval. Of 40 samples of 100 classes of 5 rows,
+#: 19 intervals held the number of all rows; of classes of 15 to 20 rows, 33 to 36; of classes of 100 rows, all of 20.
+LEAST_RANKED = 10
 _ROUNDING = 1e-12  # of shares of tries and their differences: more than rounding, less than one try
 _COUNTS_AT_ONCE = 1 << 21  # float64 counts of one chunk: 16 MB
 
@@ -99,6 +108,16 @@ def resamples(n_rows: int, n: int = N_RESAMPLES) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(counts.T)
 
 
+def halves(n_rows: int) -> Iterator[np.ndarray]:
+    """Random halves of the rows as counts, chunk by chunk like `resamples`: no row occurs twice."""
+    rng, step = np.random.default_rng(1), max(1, _COUNTS_AT_ONCE // n_rows)
+    for first in range(0, N_HALVES, step):
+        counts = np.zeros((min(step, N_HALVES - first), n_rows))
+        for row in counts:
+            row[rng.permutation(n_rows)[: (n_rows + 1) // 2]] = 1.0
+        yield np.ascontiguousarray(counts.T)
+
+
 def percentiles(values: np.ndarray) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the resamples' values, without NaN."""
     known = values[~np.isnan(values)]
@@ -157,3 +176,22 @@ def interval_of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[f
     if (found := spread_of(drawn)) is not None:
         return found
     return wilson_interval(round(value * n), n)
+
+
+def interval_of_ranking(value: float, counts: np.ndarray, drawn: np.ndarray, of_halves: np.ndarray) -> tuple[float, float]:
+    """The interval of a mean of average precisions of classes with so many rows, from resamples and halves of the rows.
+
+    Average precision of a sample is too high by about c / n, most where classes are rare. A half of the rows is too high by
+    2 c / n, so their difference is c / n (Quenouille's correction). A resample repeats rows, which raises it once more. So
+    percentiles alone lie above the number of all rows, or hold it only just. The interval holds the percentiles, and these
+    reflected at the corrected number. NaN where classes have fewer than `LEAST_RANKED` rows in the
+    mean, unless all resamples agree.
+    """
+    found = spread_of(drawn)
+    if found is None:
+        return interval_of_shares(np.full(len(counts), value), counts, drawn)
+    if counts.mean() < LEAST_RANKED:
+        return math.nan, math.nan
+    low, high = found
+    twice = 2.0 * value - float(np.nanmean(of_halves)) + float(np.nanmean(drawn))
+    return max(0.0, min(low, value, twice - high)), min(1.0, max(high, value, twice - low))

@@ -22,7 +22,16 @@ from scipy import sparse
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from .curves import Curves, Ranking
-from .intervals import N_FOR_RANKING, interval_of_losses, interval_of_share, interval_of_shares, mean_of_known, resamples
+from .intervals import (
+    N_FOR_RANKING,
+    halves,
+    interval_of_losses,
+    interval_of_ranking,
+    interval_of_share,
+    interval_of_shares,
+    mean_of_known,
+    resamples,
+)
 
 #: equal bins of the confidence: C. Guo et al., On calibration of modern neural networks, 2017
 N_BINS = 15
@@ -266,7 +275,7 @@ def _numbers(
     tries: Sequence[Answers],
     sums: list[_Sums],
     drawn: list[dict[str, np.ndarray]],
-    ranked: np.ndarray | None,
+    ranked: tuple[np.ndarray, np.ndarray] | None,
     n_classes: int,
     names: Sequence[str] | None,
 ) -> Numbers:
@@ -290,10 +299,8 @@ def _numbers(
     if ranked is not None:
         precision = float(np.mean([_average_precision(truth, one, n_classes) for one in tries]))
         n_of_ranked = np.array([np.count_nonzero(truth == code) for code in _ranked_classes(truth, n_classes)])
-        values["average_precision"] = (
-            precision,
-            *interval_of_shares(np.full(len(n_of_ranked), precision), n_of_ranked, ranked),
-        )
+        interval = interval_of_ranking(precision, n_of_ranked, *ranked)
+        values["average_precision"] = (precision, *interval)
     per_class = {}
     for at, code in enumerate(sums[0].classes.tolist()):
         value = float(once["recall"][at, 0])
@@ -355,8 +362,13 @@ def _average_precision(truth: np.ndarray, one: Answers, n_classes: int) -> float
     return float(np.mean(found))
 
 
-def _ranking_resamples(truth: np.ndarray, settings: Sequence[Sequence[Answers]], n_classes: int) -> list[np.ndarray | None]:
-    """Every setting's macro average precision of the resamples; None where there are no scores, or no class to rank."""
+def _ranking_resamples(
+    truth: np.ndarray, settings: Sequence[Sequence[Answers]], n_classes: int
+) -> list[tuple[np.ndarray, np.ndarray] | None]:
+    """Every setting's macro average precision of the resamples, and of halves of the rows.
+
+    None where there are no scores, or no class to rank.
+    """
     ranked = _ranked_classes(truth, n_classes)  # none: no test row has a class that the models know
     curves = [
         []
@@ -364,12 +376,13 @@ def _ranking_resamples(truth: np.ndarray, settings: Sequence[Sequence[Answers]],
         else [Curves([_ranking(truth, one, code) for code in ranked], len(truth)) for one in tries]
         for tries in settings
     ]
-    drawn: list[list[np.ndarray]] = [[] for _ in settings]
-    for counts in resamples(len(truth), N_FOR_RANKING):
-        for tries, found in zip(curves, drawn, strict=True):
-            if tries:
-                found.append(np.mean([one.precision(counts) for one in tries], axis=0))
-    return [np.concatenate(found) if found else None for found in drawn]
+    found: list[list[list[np.ndarray]]] = [[[], []] for _ in settings]
+    for at, parts in enumerate((resamples(len(truth), N_FOR_RANKING), halves(len(truth)))):
+        for counts in parts:
+            for tries, of_setting in zip(curves, found, strict=True):
+                if tries:
+                    of_setting[at].append(np.mean([one.precision(counts) for one in tries], axis=0))
+    return [(np.concatenate(both[0]), np.concatenate(both[1])) if both[0] else None for both in found]
 
 
 def _ranking(truth: np.ndarray, one: Answers, code: int) -> Ranking:

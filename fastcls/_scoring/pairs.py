@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .intervals import mcnemar, p_value_of, percentiles, resamples, wilson_interval
+from .intervals import mcnemar, p_value_of, resamples, spread_of, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def difference_intervals(differences: np.ndarray) -> list[tuple[float, float]]:
     n_test = differences.shape[1]
     drawn = np.concatenate([differences @ counts for counts in resamples(n_test)], axis=1) / n_test
     width, found = wilson_interval(0, n_test)[1], []
-    for low, high in map(percentiles, drawn):
-        found.append((low, high) if low < high else (max(-1.0, low - width), min(1.0, high + width)))
+    for mean, one in zip(differences.mean(axis=1).tolist(), drawn, strict=True):
+        found.append(spread_of(one) or (max(-1.0, mean - width), min(1.0, mean + width)))
     return found
 
 

@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 
 from fastcls._scoring.classes import numbers_of_classes
-from fastcls._scoring.numbers import WITHOUT_INTERVAL
 from fastcls._scoring.table import ResultTable
 from fastcls._validation.messages import counted
 
@@ -106,7 +105,7 @@ def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
     """Return every number of a model but its accuracy, with its 95 % interval."""
     values = evaluation.numbers.values.items()
     return {
-        name: {"value": value, "interval": None if name in WITHOUT_INTERVAL else [low, high]}
+        name: {"value": value, "interval": None if math.isnan(low) else [low, high]}
         for name, (value, low, high) in values
         if name != "top1"
     }

@@ -227,6 +227,8 @@ def test_numbers_and_intervals_are_those_of_plain_resampling(monkeypatch):
         parts = [(truth[rows], LabelAnswers(one.predicted[rows], one.scores[rows], one.ranked[rows])) for rows in drawn]
         by_try.append([plain_numbers(*part) for part in parts])
     for name in LABEL_NUMBERS:
+        if name == "macro_average_precision":  # test_numbers.py has its interval
+            continue
         values = [plain_numbers(truth, one)[name] for one in tries]
         resampled = np.array([[found[name] for found in of_try] for of_try in by_try])
         interval = wilson_interval(round(values[0] * 90), 90) if name == "subset_accuracy" else percentiles(resampled[0])

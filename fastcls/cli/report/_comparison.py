@@ -171,7 +171,7 @@ def _number(row: dict[str, Any], key: str) -> tuple[str, str]:
     """Return value and interval; log losses as they are, all others in percent."""
     if row.get(key) is None:
         return "–", ""
-    if f"{key}_low" not in row:  # the calibration error has no interval
+    if row.get(f"{key}_low") is None:  # the calibration error has no interval, nor has average precision of few rows
         return percent(row[key]), ""
     low, high = row[f"{key}_low"], row[f"{key}_high"]
     if key == "log_loss":
