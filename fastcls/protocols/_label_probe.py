@@ -64,7 +64,7 @@ def evaluate_label_probe(
     parts = list(check_shards(train, len(labels.train), "l2", checked))
     X = parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
     check_same_features(X, checked.rows)
-    Y, drawn = labels.train[:, labels.kept], {}
+    Y, drawn = labels.train, {}  # C must not depend on which labels the test rows have
     if validation is None:
         seed = published_seed(chosen.seed, random_state)
         if chosen.split == "dinov3":
@@ -93,7 +93,7 @@ def evaluate_label_probe(
         if progress is not None:
             progress(len(found), len(chosen.exponents))
     best = max(found, key=lambda C: (found[C], -C))  # of equally good ones the smallest
-    n_stopped, margins = _margins(chosen, best, X_all, Y_all, checked.rows, n_jobs, last=True)
+    n_stopped, margins = _margins(chosen, best, X_all, Y_all[:, labels.kept], checked.rows, n_jobs, last=True)
     shares = expit(margins)
     (numbers,) = measure_labels(labels.test, [[LabelAnswers(margins > 0, shares, shares)]])
     lines = [({"C": C, "validation": value}, numbers if best == C else None) for C, value in found.items()]
@@ -150,7 +150,7 @@ def _checked_validation(validation: Any, X: np.ndarray, labels: Labels, test: Ch
         raise InputError(f"{VALIDATION[0]} is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")
     Y, _ = check_label_matrix(table, len(rows), *reversed(VALIDATION))
     check_same_labels(Y, labels.train.shape[1], VALIDATION[1], "y")
-    return rows, Y[:, labels.kept]
+    return rows, Y
 
 
 def _margins(

@@ -249,6 +249,15 @@ def test_ranking_precision_of_a_row_is_that_of_scikit_learn(digits):
     np.testing.assert_allclose(ranking_precision(truth, one.scores), wanted, rtol=1e-12)
 
 
+def test_labels_of_the_test_rows_do_not_choose_C():
+    train, Y, test, Y_test = several(n=500, n_test=80, n_labels=4)
+    fewer = Y_test.copy()
+    fewer[:, 2:] = 0
+    tables = [linear_probe(train, Y, test, truth, preset="dinov3") for truth in (Y_test, fewer)]
+    assert tables[0].settings["C"] == tables[1].settings["C"]
+    assert tables[0]["validation"] == tables[1]["validation"]
+
+
 # refusals --------------------------------------------------------------------------------------------------------------
 
 TRAIN, LABELS, TEST, TRUTH = several(n=200, n_test=50)
