@@ -6,7 +6,8 @@ text are not here. `check` examines one function; ``fastcls check`` examines the
 ``_check.py`` has `check`, ``_timing.py`` the times; ``_assignment.py`` lists the functions of the assignment and what
 differs between its years. ``_call.py`` calls a learner's function, ``_examined.py`` collects what is found, ``_report.py``
 has the result and ``_mistakes.py`` the words for every mistake. What each known mistake would return: ``_svm.py``,
-``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss), ``_distances.py``, ``_votes.py``,
+``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss on the problems of ``_problems.py``, and
+``_large_scores.py`` a softmax at large scores), ``_distances.py``, ``_votes.py``,
 ``_numerical.py`` and ``_centring.py``. ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a
 file in a process with limits, whose program is ``_child.py``. ``_splits.py`` has the rows of CIFAR-10 that the assignment
 uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
@@ -22,7 +23,7 @@ from fastcls.course._training import CourseTraining, train
 
 # For other packages of fastcls:
 from . import _evaluation as evaluation
-from ._assignment import check_year, names_of_year
+from ._assignment import LAST_YEAR_OF_SVM, check_year, names_of_year
 from ._files import functions_in
 from ._processes import check_file
 

@@ -48,6 +48,18 @@ def _one_norm_twice(of_test: bool) -> Matrix:
     return matrix
 
 
+def _squared_sums(of_test: bool, of_training: bool) -> Matrix:
+    """The square of a row's sum in place of the sum of its squares."""
+
+    def matrix(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+        q = Q.sum(axis=1) ** 2 if of_test else (Q**2).sum(axis=1)
+        x = X.sum(axis=1) ** 2 if of_training else (X**2).sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(q[:, None] + x - 2 * (Q @ X.T))
+
+    return matrix
+
+
 def _bytes(last: Matrix) -> Matrix:
     return lambda Q, X: last(Q.astype(np.uint8), X.astype(np.uint8))
 
@@ -83,6 +95,10 @@ MATRICES: tuple[tuple[tuple[str, ...], Matrix], ...] = (
     (("cross term halved",), _from_norms(1, 1, -1.0)),
     (("cross term added",), _from_norms(1, 1, 2.0)),
     (("cross term missing",), _from_norms(1, 1, 0.0)),
+    (("sum squared",), _squared_sums(True, True)),
+    (("sum squared",), _squared_sums(True, False)),
+    (("sum squared",), _squared_sums(False, True)),
+    (("sum squared",), lambda Q, X: np.abs(_differences(Q, X).sum(axis=2))),
     (("mean in place of sum",), lambda Q, X: np.sqrt((_differences(Q, X) ** 2).mean(axis=2))),
     (("cosine in place of L2",), _cosine),
     (("mean of the given rows subtracted",), _centred),
@@ -249,11 +265,25 @@ def _names(given: list[tuple[np.ndarray, np.ndarray]], results: list[np.ndarray]
 
 
 def _note_bytes(method: Method, found: Examined) -> None:
-    """Say if distances of the same rows in bytes are wrong."""
+    """Say if distances of the same rows in bytes are wrong, and what wraps around."""
     Q, X = (rows.astype(np.uint8) for rows in _rows(1, 5, 8, 6, True))
-    got = as_array(call(method, "X_train y_train X", X, np.arange(len(X)) % 3, Q).value)
-    if got is None or not is_close_or_nan(got, pairwise_distances(Q, X)):
-        found.notes.append(
-            "on uint8 rows the differences wrap around (3 - 5 is 254): the assignment's rows are floats; convert others "
-            "with X.astype(float) first"
-        )
+    outcome = call(method, "X_train y_train X", X, np.arange(len(X)) % 3, Q)
+    got = as_array(outcome.value)
+    if got is not None and is_close_or_nan(got, pairwise_distances(Q, X)):
+        return
+    if outcome.error:
+        what = f"it raises {outcome.error}"
+    elif got is not None and any(is_close_or_nan(got, wrapped(Q, X)) for wrapped in _WRAPPED_DIFFERENCES):
+        what = "the differences wrap around (3 - 5 is 254)"
+    else:
+        what = "squares and products wrap around (16 * 16 is 0)"
+    found.notes.append(f"on uint8 rows {what}: the assignment's rows are floats; convert others with X.astype(float) first")
+
+
+#: Distances from differences of bytes; their squares, and the sums of these, may be bytes, too.
+_WRAPPED_DIFFERENCES: tuple[Matrix, ...] = (
+    lambda Q, X: np.sqrt((_differences(Q, X).astype(float) ** 2).sum(axis=2)),
+    lambda Q, X: np.sqrt(((-_differences(Q, X)).astype(float) ** 2).sum(axis=2)),
+    lambda Q, X: np.sqrt((_differences(Q, X) ** 2).sum(axis=2).astype(float)),
+    lambda Q, X: np.sqrt((_differences(Q, X) ** 2).sum(axis=2, dtype=np.uint8).astype(float)),
+)

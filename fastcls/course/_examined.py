@@ -9,7 +9,7 @@ import numpy as np
 
 from ._report import Mistake
 
-#: Largest relative error of a right result. A learner may add 1e-8 inside a logarithm, or take float32 for a gradient.
+#: Largest relative error of a right result. A learner may take float32 for a gradient.
 TOLERANCE = 1e-5
 
 

@@ -10,52 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.errors import InputError
 from fastcls.gradcheck import check_gradient, relative_errors
 
-from . import _penalty, _softmax, _svm
+from . import _large_scores, _penalty, _softmax, _svm
 from ._call import Outcome, as_array, call
 from ._examined import TOLERANCE, Examined, is_close
 from ._mistakes import mistake, of_error
+from ._problems import Problem, problems
 from ._report import Mistake
 
 _ARGUMENTS = "W X y reg"
 _TABLES = {"svm": (_svm.ROWS, _svm.SLOPES, "hinge"), "softmax": (_softmax.ROWS, _softmax.SLOPES, "softmax")}
-#: Added to all scores of a row: exp of these is infinite, or 0.
-_LARGE = (1000.0, -1000.0)
-#: Such scores in float32 are off by 6e-5.
-_ROUGH = 1e-2
 _CENTRED = "mean of the given rows subtracted"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A small problem: W (D, C), X (N, D) whose last column is 1, y (N,)."""
-
-    W: np.ndarray
-    X: np.ndarray
-    y: np.ndarray
-    reg: float
-
-    def wanted(self, loss: str, reg: float, factor: float, penalize_bias: bool) -> tuple[float, np.ndarray]:
-        """The closed form of loss and gradient."""
-        problem = LinearProblem(self.X, self.y, loss=loss, n_classes=self.W.shape[1])
-        value, gradient = problem.value_and_gradient(np.ascontiguousarray(self.W.T))
-        _, of_value = _penalty.values(factor, penalize_bias)[0]
-        _, of_gradient = _penalty.gradients(factor, penalize_bias)[0]
-        n = len(self.y)
-        return float(value) + reg * of_value(self.W, n), gradient.T + reg * of_gradient(self.W, n)
-
-
-def problems() -> list[Problem]:
-    """Problems of unequal numbers of rows, features and classes, so that no two mistakes look alike."""
-    found = []
-    for seed, n, d, c, reg in ((1, 12, 9, 4, 0.7), (2, 7, 6, 5, 1.3)):
-        rng = np.random.default_rng(seed)
-        X = np.hstack([rng.normal(size=(n, d - 1)), np.ones((n, 1))])
-        found.append(Problem(0.6 * rng.normal(size=(d, c)), X, rng.permutation(np.arange(n) % c), reg))
-    return found
 
 
 @dataclass
@@ -102,7 +69,7 @@ def examine(function: Callable[..., Any], group: str, factor: float, penalize_bi
     for one in _Diagnosis(given, parts, group, factor, penalize_bias).mistakes():
         found.add(one)
     if group == "softmax":
-        _examine_large_scores(function, given[0], loss, found)
+        _large_scores.examine(function, given[0], found)
     if max(found.value_error, found.gradient_error) > TOLERANCE:
         _note_own_gradient(function, given[0], found)
     return found
@@ -377,35 +344,6 @@ def _by_number(*tables: Iterable[tuple[str, Any]]) -> Iterator[tuple[list[str], 
         for entries in itertools.product(*tables)
     ]
     yield from sorted(found, key=lambda pair: len(pair[0]))
-
-
-def _examine_large_scores(function: Callable[..., Any], problem: Problem, loss: str, found: Examined) -> None:
-    """Call with scores around 1,000 and -1,000; probabilities are those of the scores as they were."""
-    for shift in _LARGE:
-        W = problem.W.copy()
-        W[-1] += shift  # the last feature is 1
-        moved = Problem(W, problem.X, problem.y, 0.0)
-        outcome = call(function, _ARGUMENTS, W, problem.X, problem.y, 0.0)
-        if outcome.error:
-            found.add(of_error(outcome.error, "large scores"))
-            return
-        scalar, gradient = as_array(outcome.value[0]), as_array(outcome.value[1])
-        bad = [
-            name
-            for name, array in (("loss", scalar), ("gradient", gradient))
-            if array is None or not np.isfinite(array).all()
-        ]
-        if bad:
-            seen = f"with scores around {shift:,.0f}, {' and '.join(bad)} {'are' if len(bad) > 1 else 'is'} NaN or infinite"
-            found.add(mistake("no subtraction of the maximum", " and ".join(bad), seen))
-            return
-        wanted, right = moved.wanted(loss, 0.0, 1.0, True)
-        got = as_array(gradient)
-        is_right = is_close(scalar, wanted, _ROUGH) and got is not None and is_close(got, right, _ROUGH)
-        if not found.mistakes and not is_right:
-            seen = f"with scores around {shift:,.0f} the loss is {float(outcome.value[0]):.5g}, wanted {wanted:.5g}"
-            found.add(mistake("wrong for large scores", "loss and gradient", seen))
-            return
 
 
 def _note_own_gradient(function: Callable[..., Any], problem: Problem, found: Examined) -> None:

@@ -75,7 +75,15 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "1 subtracted everywhere": ("1 is subtracted from all classes", "the scores' gradient: minus 1 at the true class only"),
     "no subtraction of the maximum": (
         "np.exp overflows (or is 0 for all classes) if scores are far from 0",
-        "the scores: subtract each row's maximum before np.exp",
+        "what is subtracted from the scores before np.exp: each row's own maximum",
+    ),
+    "one maximum for all rows": (
+        "the largest score of all rows is subtracted: np.exp is 0 for every class of a row that is far below it",
+        "the maximum of the scores: axis=1, keepdims=True",
+    ),
+    "a constant inside the logarithm": (
+        "log(p + 1e-8), or a least p, bounds the loss: a row that is very wrong counts too little",
+        "the logarithm: log(p) is score - maximum - log(sum(exp(scores - maximum))), and needs no constant",
     ),
     # rows
     "gradient of another sample": (
@@ -126,6 +134,10 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "cross term halved": ("the cross term lacks its factor 2", "|x|^2 - 2 x.y + |y|^2"),
     "cross term added": ("the cross term has the wrong sign", "|x|^2 - 2 x.y + |y|^2"),
     "cross term missing": ("the cross term is missing", "|x|^2 - 2 x.y + |y|^2"),
+    "sum squared": (
+        "the sum of a row is squared, and not each of its values",
+        "the order: square first, then sum: np.sum(X ** 2, axis=1), not np.sum(X, axis=1) ** 2",
+    ),
     "mean in place of sum": ("squares are averaged over the features", "np.mean: np.sum"),
     "cosine in place of L2": ("this is the cosine distance", "the distance: the root of the sum of squared differences"),
     "transposed": ("rows and columns are swapped", "the shape: as described in the signature"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from _learners import (
     BOTH,
+    NO_LOOPS,
     NO_LOOPS_EINSUM,
     NUMERICAL,
     NUMERICAL_FLAT,
+    ONE_LOOP,
     RIGHT,
     SOFTMAX_LOOPS,
     SVM_LOOPS,
@@ -39,6 +41,14 @@ def test_right_solutions_of_every_style_pass(name, source):
     assert report.gradient_error is None or report.gradient_error < 1e-4
 
 
+@pytest.mark.parametrize("source", [source for name, source in SOLUTIONS if name.startswith("softmax")])
+def test_right_softmax_losses_pass_without_notes_and_warnings(source, recwarn):
+    report = checked(source)
+    assert report.passed, str(report)
+    assert report.notes == ()
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("group", sorted({one.group for one in course.SIGNATURES.values()}))
 def test_every_group_has_three_right_solutions(group):
     assert sum(course.SIGNATURES[name].group == group for name, _ in SOLUTIONS) >= 3
@@ -56,7 +66,7 @@ def test_every_named_mistake_is_seeded_once():
     """But those of files, and those that no short edit of these solutions makes."""
     seeded = {name for _, _, wanted in WRONG for name, _ in wanted}
     rest = {
-        "did not end", "ended the process", "cannot be imported", "penalty on the bias", "NaN", "wrong for large scores",
+        "did not end", "ended the process", "cannot be imported", "penalty on the bias", "NaN",
         "penalty added for each row", "W not squared", "divided by the number of features",
         "whole numbers", "cosine in place of L2", "k - 1 neighbours", "smallest label", "weighted votes",
         "training rows not centred", "nothing subtracted",
@@ -97,11 +107,26 @@ def test_mistakes_that_a_numerical_check_does_not_find_are_noted():
     assert report.notes == ()
 
 
-def test_bytes_that_wrap_around_are_noted_for_solutions_that_are_right_on_floats():
-    (note,) = checked(NO_LOOPS_EINSUM).notes
-    assert "on uint8 rows the differences wrap around" in note
-    converted = edited(NO_LOOPS_EINSUM, [("X[:, None]", "X[:, None].astype(float)")])
-    assert checked(converted).notes == ()
+@pytest.mark.parametrize(
+    ("source", "replacements", "said"),
+    [
+        (NO_LOOPS_EINSUM, [], "on uint8 rows the differences wrap around (3 - 5 is 254)"),
+        (TWO_LOOPS, [], "on uint8 rows the differences wrap around (3 - 5 is 254)"),
+        (ONE_LOOP, [], "on uint8 rows the differences wrap around (3 - 5 is 254)"),
+        (NO_LOOPS, [], "on uint8 rows squares and products wrap around (16 * 16 is 0)"),
+        (NO_LOOPS, [("- 2 * X.dot(", "+ X.dot(-2.0 * ")], "on uint8 rows squares and products wrap around (16 * 16 is 0)"),
+        (NO_LOOPS, [("- 2 * X.dot(", "+ X.dot(-2 * ")], "on uint8 rows it raises OverflowError"),
+    ],
+)
+def test_bytes_that_wrap_around_are_noted_for_solutions_that_are_right_on_floats(source, replacements, said):
+    report = checked(edited(source, replacements))
+    assert report.passed, str(report)
+    (note,) = report.notes
+    assert note.startswith(said)
+
+
+def test_solutions_that_convert_bytes_have_no_note():
+    assert checked(edited(NO_LOOPS_EINSUM, [("X[:, None]", "X[:, None].astype(float)")])).notes == ()
 
 
 def test_loops_are_counted_where_the_name_says_how_many(tmp_path, monkeypatch):

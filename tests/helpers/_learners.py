@@ -72,7 +72,7 @@ def softmax_loss_vectorized(W, X, y, reg):
     scores = scores - np.max(scores, axis=1, keepdims=True)
     p = np.exp(scores)
     p /= np.sum(p, axis=1, keepdims=True)
-    loss = np.mean(-np.log(p[np.arange(n), y] + 1e-8)) + reg * np.sum(W * W)
+    loss = np.mean(-np.log(p[np.arange(n), y])) + reg * np.sum(W * W)
     p[np.arange(n), y] -= 1
     dW = np.dot(X.T, p) / n + 2 * reg * W
     return loss, dW
@@ -81,11 +81,21 @@ SOFTMAX_EINSUM = """
 def softmax_loss_vectorized(W, X, y, reg):
     hot = np.eye(W.shape[1])[y]
     scores = np.einsum("if,fc->ic", X, W)
-    top = scores.max()
-    logs = np.log(np.exp(scores - top).sum(axis=1)) + top
+    top = scores.max(axis=1)
+    logs = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top
     loss = (logs - np.einsum("ic,ic->i", scores, hot)).sum() / y.size + reg * np.einsum("fc,fc", W, W)
     slopes = np.exp(scores - logs[:, None]) - hot
     return loss, np.einsum("if,ic->fc", X, slopes) / y.size + 2 * reg * W
+"""
+SOFTMAX_HOT = """
+def softmax_loss_vectorized(W, X, y, reg):
+    hot = np.zeros((len(y), W.shape[1]))
+    hot[np.arange(len(y)), y] = 1
+    scores = X @ W
+    e = np.exp(scores - scores.max(axis=1).reshape(-1, 1))
+    p = e / e.sum(axis=1).reshape(-1, 1)
+    loss = -np.sum(hot * np.log(p)) / len(y) + reg * np.sum(W * W)
+    return loss, X.T @ (p - hot) / len(y) + 2 * reg * W
 """
 TWO_LOOPS = """
 class KNearestNeighbor:
@@ -198,7 +208,7 @@ RIGHT = {
     "svm_loss_naive": [SVM_LOOPS],
     "svm_loss_vectorized": [SVM_ARRAYS, SVM_EINSUM],
     "softmax_loss_naive": [SOFTMAX_LOOPS],
-    "softmax_loss_vectorized": [SOFTMAX_ARRAYS, SOFTMAX_EINSUM],
+    "softmax_loss_vectorized": [SOFTMAX_ARRAYS, SOFTMAX_EINSUM, SOFTMAX_HOT],
     "compute_distances_two_loops": [TWO_LOOPS],
     "compute_distances_one_loop": [ONE_LOOP],
     "compute_distances_no_loops": [NO_LOOPS, NO_LOOPS_EINSUM],
@@ -300,10 +310,58 @@ WRONG = [
     (SOFTMAX_ARRAYS, [("np.mean(", "np.sum(")], [("no division by N", "loss")]),
     (
         SOFTMAX_ARRAYS,
-        [("p[np.arange(n), y] + 1e-8", "p")],
+        [("-np.log(p[np.arange(n), y])", "-np.log(p)")],
         [("all classes in the loss", "loss"), ("divided by the number of classes", "loss")],
     ),
-    (SOFTMAX_EINSUM, [("top = scores.max()", "top = 0")], [("no subtraction of the maximum", "loss")]),
+    (SOFTMAX_EINSUM, [("scores.max(axis=1)", "np.zeros(len(y))")], [("no subtraction of the maximum", "loss")]),
+    # softmax at large scores
+    (SOFTMAX_ARRAYS, [("np.max(scores, axis=1, keepdims=True)", "np.max(scores)")], [("one maximum for all rows", BOTH)]),
+    (SOFTMAX_LOOPS, [("f -= np.max(f)", "f -= X.dot(W).max()")], [("one maximum for all rows", BOTH)]),
+    (
+        SOFTMAX_EINSUM,
+        [("scores.max(axis=1)", "np.full(len(y), scores.max())")],
+        [("one maximum for all rows", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.abs(scores).max()")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.mean(scores)")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.mean(scores, axis=1, keepdims=True)")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (SOFTMAX_LOOPS, [("f -= np.max(f)", "f -= np.mean(f)")], [("no subtraction of the maximum", BOTH)]),
+    (
+        SOFTMAX_ARRAYS,
+        [("    scores = scores - np.max(scores, axis=1, keepdims=True)", "    scores = np.clip(scores, -500, 500)")],
+        [("wrong for large scores", BOTH)],
+    ),
+    *(
+        (SOFTMAX_ARRAYS, [("np.log(p[np.arange(n), y])", new)], [("a constant inside the logarithm", "loss")])
+        for new in (
+            "np.log(p[np.arange(n), y] + 1e-8)",
+            "np.log(p[np.arange(n), y] + 1e-15)",
+            "np.log(np.maximum(p[np.arange(n), y], 1e-12))",
+        )
+    ),
+    (SOFTMAX_LOOPS, [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)")], [("a constant inside the logarithm", "loss")]),
+    (
+        SOFTMAX_LOOPS,
+        [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)"), ("2 * reg * W", "reg * W")],
+        [("a constant inside the logarithm", "loss"), ("penalty halved", "gradient")],
+    ),
+    (
+        SOFTMAX_LOOPS,
+        [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)"), ("f -= np.max(f)", "pass")],
+        [("a constant inside the logarithm", "loss"), ("no subtraction of the maximum", BOTH)],
+    ),
     # distances
     (TWO_LOOPS, [("np.sqrt", "")], [("squared distances", "distances")]),
     (
@@ -341,6 +399,20 @@ WRONG = [
     (NO_LOOPS, [("- 2 * X", "- X")], [("cross term halved", "distances")]),
     (NO_LOOPS, [("- 2 * X", "+ 2 * X")], [("cross term added", "distances")]),
     (NO_LOOPS, [("- 2 * X.dot(self.X_train.T)", "+ 0")], [("cross term missing", "distances")]),
+    *(
+        (NO_LOOPS, [(f"np.sum({rows} ** 2, axis=1)", f"(np.sum({rows}, axis=1) ** 2)")], [("sum squared", "distances")])
+        for rows in ("X", "self.X_train")
+    ),
+    (
+        NO_LOOPS,
+        [(f"np.sum({rows} ** 2, axis=1)", f"(np.sum({rows}, axis=1) ** 2)") for rows in ("X", "self.X_train")],
+        [("sum squared", "distances")],
+    ),
+    (
+        TWO_LOOPS,
+        [("np.sum((X[i] - self.X_train[j]) ** 2)", "np.sum(X[i] - self.X_train[j]) ** 2")],
+        [("sum squared", "distances")],
+    ),
     (NO_LOOPS, [("np.sqrt(q", "(q")], [("squared distances", "distances")]),
     (NO_LOOPS, [("np.sum(X ** 2, axis=1)[:, None]", "np.sum(X ** 2, axis=0)[:, None]")], [("wrong axis", "distances")]),
     (NO_LOOPS, [("axis=1)[:, None]", "axis=1)")], [("wrong axis", "distances")]),
