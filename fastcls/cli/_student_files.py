@@ -12,7 +12,7 @@ from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, printable
 
-from ..course import SIGNATURES, CourseReport, check_file, check_year, functions_in, names_of_year
+from ..course import LAST_YEAR_OF_SVM, SIGNATURES, CourseReport, check_file, check_year, functions_in, names_of_year
 from ._streams import say
 from ._text import markup, one_line
 
@@ -29,13 +29,22 @@ def check_files(files: list[str], *, year: int | None, timeout: int, memory: int
     known = names_of_year(year)
     found: dict[str, dict[str, str]] = {}
     broken: dict[str, str] = {}
+    left_out: set[str] = set()  # functions of other years
     for file in dict.fromkeys(files):
         try:
-            found[file] = {name: owner for name, owner in functions_in(Path(file)).items() if name in known}
+            there = functions_in(Path(file))
         except InputError as error:
             if len(set(files)) == 1:
                 raise
             broken[file] = one_line(error)
+        else:
+            found[file] = {name: owner for name, owner in there.items() if name in known}
+            left_out |= there.keys() - found[file].keys()
+    if left_out:
+        names = ", ".join(name for name in SIGNATURES if name in left_out)
+        say(
+            f"fastcls: not checked: {names} (not in the assignment of {year}; give a year up to {LAST_YEAR_OF_SVM}, or none)"
+        )
     if not any(found.values()):
         raise InputError(
             f"{'the file defines' if len(files) == 1 else 'the files define'} no function of the assignment: "

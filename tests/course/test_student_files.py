@@ -54,6 +54,21 @@ def test_the_status_is_0_if_all_is_right_and_the_year_chooses_the_functions(file
     assert refused(cli("check", "right.py", "--year", 1999), "wanted a whole number of at least 2015")
 
 
+def test_functions_that_the_year_does_not_have_are_said_to_be_left_out(files):
+    (files / "both.py").write_text(IMPORTS + SVM_ARRAYS + SVM_LOOPS + SOFTMAX_ARRAYS)
+    done = cli("check", "both.py", "softmax.py", "--year", 2025)
+    assert done.exit_code == 0
+    lines = [line for line in done.stderr.splitlines() if "not checked" in line]
+    assert lines == [
+        "fastcls: not checked: svm_loss_naive, svm_loss_vectorized (not in the assignment of 2025; give a year up to 2024, or none)"
+    ]
+    assert "not checked" not in cli("check", "both.py", "--year", 2024).stderr
+    (files / "only.py").write_text(IMPORTS + SVM_ARRAYS)
+    done = cli("check", "only.py", "--year", 2025)
+    assert done.exit_code == 2
+    assert "not checked: svm_loss_vectorized" in done.stderr
+
+
 def test_whatever_a_file_does_the_others_are_checked(files):
     (files / "endless.py").write_text(IMPORTS + edited(SVM_LOOPS, [("    loss = 0.0", "    while True: pass")]) + SVM_ARRAYS)
     (files / "exits.py").write_text(IMPORTS + "import os\n" + edited(SVM_LOOPS, [("    loss = 0.0", "    os._exit(0)")]))
