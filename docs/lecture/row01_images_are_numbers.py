@@ -221,6 +221,7 @@ np.testing.assert_array_equal(predicted[:20], digits.y[found])  # row 1
 #     row = digits.X[:1].astype(float)
 #     assert np.allclose(without_brightness(row), without_brightness(row + 3))
 #     assert np.allclose(without_brightness(digits.X).mean(axis=1), 0)
+#     assert np.allclose(np.diff(without_brightness(row)), np.diff(row))
 #
 # **2. A shift.** Move images one pixel to the right; what enters from the left is
 # black.

@@ -73,8 +73,8 @@ neighbours = display.NeighborsDisplay.from_estimator(
 ).plot()
 
 # %%
-# They are the neighbours of the definition: sorted by distance, and equal distances
-# by training index.
+# The plain loops of ``fastcls.reference`` find the same neighbours, in the same
+# order: sorted by distance, and equal distances by training index.
 
 distances, indices = model.kneighbors(X_test)
 expected = reference.kneighbors(X_test[:30], X, 5, "l2")
@@ -148,7 +148,9 @@ assert (
 # ---------
 # All points at distance 1 from a centre form a circle under L2 and a diamond under
 # L1. The diamond follows the axes: turn the axes, and L1 distances change, L2
-# distances do not. So L1 suits features that mean something each on its own.
+# distances do not. So L1 suits features that mean something each on its own. In each
+# picture, the white shape at the lower left is such a diamond or circle; it is no point
+# of the data.
 
 fig, axes = plt.subplots(1, 2, figsize=(6.0, 3.1), layout="constrained")
 for ax, metric in zip(axes, ("l1", "l2"), strict=True):
@@ -215,3 +217,6 @@ for metric, stays in (("l1", False), ("l2", True)):
 #     around = np.random.default_rng(0).normal(size=(50, 2))
 #     assert np.allclose(np.abs(on_unit_ball(around, "l1")).sum(axis=1), 1)
 #     assert np.allclose((on_unit_ball(around, "l2") ** 2).sum(axis=1), 1)
+#     for metric in ("l1", "l2"):  # the direction stays
+#         factors = on_unit_ball(around, metric) / around
+#         assert (factors > 0).all() and np.allclose(factors[:, 0], factors[:, 1])

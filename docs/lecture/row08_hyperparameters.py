@@ -175,6 +175,7 @@ assert folds.sizes.sum() == 300 and len(folds.sizes) == 5  # row 8
 #     assert sorted(np.concatenate(parts)) == list(range(103)) and {
 #         len(part) for part in parts
 #     } == {20, 21}
+#     assert all(np.ptp(part) > 21 for part in parts)  # from all over the rows
 #
 # **2. Optimism without any skill.** Settings that guess are all equally bad. How
 # good does the best of them look?

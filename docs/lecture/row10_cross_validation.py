@@ -168,9 +168,11 @@ assert data.test_evaluations == 1  # row 9
 #         """Largest k whose mean over folds is at least best mean - standard error of the best; accuracy is (n_ks, n_folds)."""
 #         raise NotImplementedError
 #
-#     made_up = np.array([[0.90, 0.94], [0.95, 0.97], [0.94, 0.97], [0.80, 0.82]])
-#     assert one_error_rule(made_up, [1, 3, 5, 7]) == 5
-#     assert one_error_rule(selection.fold_accuracy["l1"], range(1, 21)) >= 1
+#     made_up = np.array(
+#         [[0.9, 0.94], [0.95, 0.97], [0.93, 0.974], [0.943, 0.953], [0.82, 0.98]]
+#     )
+#     assert one_error_rule(made_up, [1, 3, 5, 7, 9]) == 5
+#     assert one_error_rule(made_up[::-1], [9, 7, 5, 3, 1]) == 5
 #
 # **2. How sure is a test accuracy?** Half the width of a 95 % interval for ``hits``
 # right of ``n``, by the normal approximation.

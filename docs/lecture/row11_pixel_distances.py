@@ -124,7 +124,8 @@ assert n_dimensions == 3072 and share < curse.nearest[-1]  # row 12
 #         raise NotImplementedError
 #
 #     t = tint_for(500.0, 3072)
-#     assert np.isclose(np.linalg.norm(np.full(3072, t)), 500.0)
+#     assert t > 0 and np.isclose(np.linalg.norm(np.full(3072, t)), 500.0)
+#     assert np.isclose(tint_for(6.0, 9), 2.0)
 #
 # **2. Corners.** Which share of a cube of side 2 lies within distance 1 of its
 # centre? Estimate it from random points.

@@ -225,5 +225,8 @@ ax.set_title("Lines of score 0, arrows uphill", fontsize=10)
 #         distance_to_line(np.array([3.0, 4.0]), -5.0, np.array([0.0, 0.0])), -1.0
 #     )
 #     assert np.isclose(
+#         distance_to_line(np.array([3.0, 4.0]), -5.0, np.array([3.0, 4.0])), 4.0
+#     )
+#     assert np.isclose(
 #         distance_to_line(flat.coef_[2], flat.intercept_[2], middle), 0.0
 #     )

@@ -162,6 +162,7 @@ np.testing.assert_allclose(squared.value(scores.T), 30.553, atol=0.0005)  # row 
 #         raise NotImplementedError
 #
 #     assert np.allclose(svm_slope(scores[0], 0), [-1, 1, 0])
+#     assert np.allclose(svm_slope(scores[1], 1), 0)
 #     assert np.allclose(
 #         svm_slope(scores[2], 2),
 #         losses.loss_and_gradient("hinge", scores, y)[1][2],

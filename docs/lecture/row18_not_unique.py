@@ -20,8 +20,9 @@ from fastcls import LinearProblem, MulticlassSVM, reference
 # %%
 # The slide's car
 # ---------------
-# Its scores are 1.3, 4.9 and 2.0. For both rivals the number under the maximum is below
-# 0; with all scores doubled it is farther below 0.
+# Its scores are 1.3, 4.9 and 2.0. The loss adds :math:`\max(0, s_j - s_y + 1)` for
+# both rivals :math:`j`. What is compared with 0 is negative for both, and with all
+# scores doubled it is more negative.
 
 scores = np.array([1.3, 4.9, 2.0])
 before = scores[[0, 2]] - scores[1] + 1
@@ -38,9 +39,10 @@ assert (
 # %%
 # .. admonition:: Where the slide slips
 #
-#    Only the car has loss 0 there. The :math:`W` of the slide's table has a loss of
-#    5.27, and doubling it makes that worse: where an image is wrong, its errors are
-#    doubled too.
+#    "Suppose that we found a W such that L = 0", says the slide, next to its table of
+#    three images. But in the table only the car has loss 0: the mean loss is 5.27, and
+#    a doubled :math:`W` makes it worse. Where an image is wrong, its errors are doubled
+#    too.
 
 table = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
 three = LinearProblem(np.eye(3), np.arange(3), loss="hinge")
@@ -50,8 +52,9 @@ assert three.value(2 * table.T) > three.value(table.T) > 0  # row 18
 # %%
 # A whole data set without loss
 # -----------------------------
-# Three clouds that lines can separate. We train an SVM and scale its :math:`W` so
-# that the narrowest lead is just 1.
+# Three clouds that lines can separate. The *lead* of a point is the score of its
+# class minus the highest other score. We train an SVM, and scale its :math:`W` so
+# that the smallest lead is 1.
 
 rng = np.random.default_rng(0)
 y = np.arange(60) % 3
@@ -85,9 +88,9 @@ np.testing.assert_allclose(
 )  # row 18
 
 # %%
-# All of them also draw the same borders: the highest score stays the highest. What
-# grows is only the confidence, if the scores are read as such. The softmax loss
-# *does* prefer the larger: it falls for ever, and never reaches 0.
+# All of them also draw the same borders: the highest score stays the highest. Only
+# the leads grow. To softmax, which turns leads into probabilities, they matter: its
+# loss falls for ever, and never reaches 0.
 
 softmax = LinearProblem(X, y, loss="softmax", fit_intercept=True)
 factors = np.geomspace(0.05, 8, 80)
@@ -116,7 +119,8 @@ ax.set_xticks([0.1, 0.5, 1, 2, 8], ["0.1", "0.5", "1", "2", "8"])
 ax.legend()
 
 # %%
-# With a penalty there is one best factor: the smallest that still has a low loss.
+# With a penalty there is one best factor: the minimum of loss plus penalty. A larger
+# factor pays more penalty, a smaller one more loss.
 
 penalised = LinearProblem(
     X, y, loss="hinge", penalty="l2", alpha=0.01, fit_intercept=True
@@ -130,8 +134,8 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 # %%
 # Things to try
 # -------------
-# * Move the clouds together until no line separates them. Is there still a factor
-#   for which doubling changes nothing?
+# * Move the clouds together until no lines separate them. Is there still a factor with
+#   loss 0?
 # * Use ``loss="squared_hinge"``. Does :math:`L(W) = 0` still imply :math:`L(2W) =
 #   0`?
 #
@@ -153,6 +157,8 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 #         == 0
 #         < reference.multiclass_hinge(0.999 * f * scores, 1)
 #     )
+#     f = smallest_factor(problem.scores(4 * W), y)  # of all 60 points
+#     assert problem.value(1.0001 * f * 4 * W) == 0 < problem.value(0.999 * f * 4 * W)
 #
 # **2. Another W without loss** that is no multiple: add the same row to every
 # class. Why does the loss not change?
@@ -164,7 +170,8 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 #         raise NotImplementedError
 #
 #     moved = shifted(W, np.array([5.0, -7.0, 2.0]))
-#     assert not np.allclose(moved, W)
+#     assert np.allclose(moved - W, [[5, -7, 2], [5, -7, 2], [5, -7, 2]])
+#     assert problem.value(1.001 * moved) == 0
 #     assert np.allclose(
 #         problem.per_sample(0.5 * moved), problem.per_sample(0.5 * W)
 #     )

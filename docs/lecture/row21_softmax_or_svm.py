@@ -132,6 +132,7 @@ np.testing.assert_allclose(
 #         raise NotImplementedError
 #
 #     assert [room(s, 1) for s in scores] == [11, 0, 109]
+#     assert [room(s, 2) for s in scores] == [6, 0, 109]
 #
 # **2. How sure is softmax?** The lead over :math:`C - 1` equal rivals that gives
 # the true class the probability :math:`p`.
@@ -150,3 +151,4 @@ np.testing.assert_allclose(
 #         ),
 #         0.99,
 #     )
+#     assert np.isclose(lead_for(0.5, 2), 0)

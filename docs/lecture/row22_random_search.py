@@ -179,14 +179,15 @@ assert local.loss_history[-1] < runs[0].best_values[-1]  # row 22
 #         """The best of n random W of this shape, and its loss."""
 #         raise NotImplementedError
 #
-#     target = np.full((2, 3), 1e-4)
-#     found, value = search(
-#         lambda W: ((W - target) ** 2).sum(), (2, 3), 500, np.random.default_rng(0)
-#     )
-#     assert (
-#         found.shape == (2, 3)
-#         and value == ((found - target) ** 2).sum() < (target**2).sum()
-#     )
+#     target, tried = np.full((2, 3), 1e-4), []
+#
+#     def far(W):
+#         tried.append(((W - target) ** 2).sum())
+#         return tried[-1]
+#
+#     found, value = search(far, (2, 3), 500, np.random.default_rng(0))
+#     assert len(tried) >= 500 and value == min(tried)
+#     assert value == far(found) < far(np.zeros((2, 3)))
 #
 # **2. Random local search.**
 #
@@ -197,10 +198,6 @@ assert local.loss_history[-1] < runs[0].best_values[-1]  # row 22
 #         raise NotImplementedError
 #
 #     near, lower = local_search(
-#         lambda W: ((W - target) ** 2).sum(),
-#         np.zeros((2, 3)),
-#         500,
-#         np.random.default_rng(0),
-#         2e-5,
+#         far, np.zeros((2, 3)), 500, np.random.default_rng(0), 2e-5
 #     )
-#     assert lower < value
+#     assert lower == far(near) < 0.1 * value

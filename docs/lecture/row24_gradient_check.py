@@ -200,8 +200,8 @@ assert flat.n_kinks == flat.n_checked  # row 24
 #         raise NotImplementedError
 #
 #     assert np.allclose(
-#         relative_error(np.array([1.0, 0, -2]), np.array([1.1, 0, 2])),
-#         [0.1 / 1.1, 0, 2],
+#         relative_error(np.array([1.0, 0, -2, -1.25]), np.array([1.1, 0, 2, -1])),
+#         [0.1 / 1.1, 0, 2, 0.2],
 #     )
 #
 # **2. A gradient of your own, checked.** The full softmax loss without a penalty,

@@ -264,6 +264,7 @@ np.testing.assert_allclose(
 #         == list(range(100))
 #         != list(np.concatenate(batches))
 #     )
+#     assert all(np.ptp(rows) > 32 for rows in batches[:3])  # from all over the rows
 #
 # **2. Momentum.** Keep a velocity: a fraction of the last step is taken again.
 #
@@ -277,3 +278,5 @@ np.testing.assert_allclose(
 #     W2, v2 = momentum_step(W1, v1, np.array([1.0, -2.0]), 0.1)
 #     assert np.allclose(W1, [-0.1, 0.2])
 #     assert np.allclose(W2, [-0.29, 0.58])
+#     W3, _ = momentum_step(W1, v1, np.zeros(2), 0.1, momentum=0.5)
+#     assert np.allclose(W3, [-0.15, 0.3])  # half of the last step

@@ -1,7 +1,6 @@
 """The examination of a softmax loss with scores that are far from 0, far from each other, or differ much between rows.
 
-Mistakes with np.exp and np.log show only there. Every problem here has finite probabilities in float32, too, so that the plain
--log(p) of the true class is right.
+Mistakes with np.exp and np.log show only there. The true class always has p > 0, in float32 too: the plain -log(p) is right.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ def _many_classes() -> Problem:
 def _calls(one: Problem) -> list[tuple[str, str, str, Problem]]:
     """(name if the result is not finite, name if it is wrong, what is special, problem), those that tell more first.
 
-    All rows at 1,000 or -1,000 tell whether anything is subtracted. Rows at 600 and -600 differ too much for one maximum, but
-    their mean is 0, and exp(600) is finite; rows at 1,000 and -1,000 differ too much for one mean.
+    All rows at 1,000 or -1,000 tell whether anything is subtracted. Rows at 600 and -600 differ too much for one maximum,
+    but their mean is 0, and exp(600) is finite; rows at 1,000 and -1,000 differ too much for one mean.
     """
     n = len(one.y)
     sign = np.where(np.arange(n) % 2, -1.0, 1.0)
@@ -92,7 +91,7 @@ def examine(function: Callable[..., Any], problem: Problem, found: Examined) -> 
 def _is_mistaken(
     function: Callable[..., Any], one: Problem, what: str, not_finite: str, wrong: str, found: Examined
 ) -> bool:
-    """Add the mistake of one call, and say whether there was one; without a name `wrong`, only numbers count that are not finite."""
+    """Add the mistake of one call, and say whether there was one; without a name `wrong`, finite numbers pass."""
     outcome = call(function, "W X y reg", one.W, one.X, one.y, 0.0)
     if outcome.error:
         found.add(of_error(outcome.error, "large scores"))

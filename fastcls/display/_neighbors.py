@@ -228,7 +228,7 @@ class NeighborsDisplay(Drawn):
                 self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
         self.axes_[0, 0].set_title(heading, fontsize=sizes.small, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
-            "nearest training images, nearest first →",
+            "nearest training images, with distances →",
             (0, 1),
             xytext=(0, sizes.of(6)),
             textcoords="offset points",

@@ -60,7 +60,8 @@ def test_functions_that_the_year_does_not_have_are_said_to_be_left_out(files):
     assert done.exit_code == 0
     lines = [line for line in done.stderr.splitlines() if "not checked" in line]
     assert lines == [
-        "fastcls: not checked: svm_loss_naive, svm_loss_vectorized (not in the assignment of 2025; give a year up to 2024, or none)"
+        "fastcls: not checked: svm_loss_naive, svm_loss_vectorized "
+        "(not in the assignment of 2025; give a year up to 2024, or none)"
     ]
     assert "not checked" not in cli("check", "both.py", "--year", 2024).stderr
     (files / "only.py").write_text(IMPORTS + SVM_ARRAYS)

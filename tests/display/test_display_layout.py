@@ -145,7 +145,7 @@ def test_names_of_neighbors_do_not_overlap(names: Any, n_neighbors: int, shape: 
         class_names=names,
         n_neighbors=n_neighbors,
     ).plot()
-    heading = "nearest training images, nearest first →"
+    heading = "nearest training images, with distances →"
     assert [pair for pair in collisions(shown.figure_) if heading not in pair] == []
     if n_neighbors > 1:
         drawn = texts(shown.figure_)

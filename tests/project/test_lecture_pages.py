@@ -1,16 +1,20 @@
-"""The lecture's pages run, prove the rows that they claim, and set tasks that the solutions solve and the stubs do not."""
+"""The lecture's pages run, prove the rows that they claim, and set tasks that the solutions solve, and stubs and wrong solutions do not."""
 
 import ast
+import contextlib
 import importlib.util
+import io
 import re
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from _wrong_solutions import WRONG
 
 pytest.importorskip("matplotlib", reason="pages draw with matplotlib (the extra 'run')")
 import matplotlib
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "lecture").glob("row*.py"))
@@ -41,6 +45,24 @@ def tasks(page):
                ast.Module([node for node in nodes if not isinstance(node, ast.FunctionDef)], []))  # fmt: skip
 
 
+def not_refused(wrong, check, shared, solved):
+    """Wrong solutions that the check of a task passes."""
+    passed = []
+    for name, source in wrong:
+        own = shared | {"solved": solved} | {key: np.copy(value) for key, value in shared.items() if type(value) is np.ndarray}
+        if source.startswith("def "):
+            exec(source, own)
+        else:
+            own[name] = eval(source, own)
+        try:
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+                exec(check, own)
+        except Exception:
+            continue
+        passed.append((name, source))
+    return passed
+
+
 def long_ones_marked(pages, names, long):
     marks = [[pytest.mark.build] if name in long else [] for name in names]
     return [pytest.param(page, id=name, marks=own) for page, name, own in zip(pages, names, marks, strict=True)]
@@ -67,6 +89,9 @@ def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tm
             assert names
             assert all(ast.get_docstring(node) for node in stubs.body)
             shared |= {name: solved[name] for name in names}
+            wrong = [one for one in WRONG[page.stem] if one[0] in names]
+            assert len(wrong) >= 3
+            assert not_refused(wrong, check, shared, solved) == []
             exec(check, shared)
     finally:
         sys.modules["matplotlib.pyplot"].close("all")
