@@ -149,6 +149,44 @@ def test_pointing_draws_the_lines_and_shows_the_vote(opened):
     until(lambda: demo.page.evaluate(ends), lambda found: found == [])
 
 
+def test_a_tie_everywhere_is_said_in_the_plane(opened):
+    demo = opened("knn", "k=2&classes=2&points=-100,0,0;100,0,1&metric=both")
+    said = demo.page.locator(".all-tied:visible")
+    assert said.all_inner_texts() == 2 * ["a tie everywhere: equal votes"]
+    slide(demo, "K (neighbours)", "ArrowLeft")
+    demo.settle()
+    assert said.count() == 0
+    demo = opened("linear", "W=0,0,0,0,0,0,0,0,0")
+    assert demo.page.locator(".all-tied:visible").all_inner_texts() == ["a tie everywhere: equal scores"]
+
+
+def test_a_tapped_point_shows_its_vote_and_the_vote_is_next_to_its_plane_on_a_phone(opened):
+    demo = opened("knn", "k=1&classes=2&points=-100,0,0;100,0,1&metric=both", width=390)
+    where = demo.at(L1, -1, 0)
+    demo.page.mouse.move(*where)
+    demo.page.mouse.down()
+    demo.page.mouse.up()
+    said = demo.page.get_by_text("the 1 nearest vote")
+    said.first.wait_for(timeout=5000)
+    assert said.all_inner_texts()[0].startswith("L1 at (-1.00, 0.00): the 1 nearest vote blue 1. Result: blue.")
+    tops = demo.page.evaluate(
+        "['.plane', '.vote', '.plane ~ .plane', '.side'].map((one) => document.querySelector(one).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops)
+
+
+def test_words_fit_a_finger_or_a_mouse(opened):
+    demo = opened("knn")
+    assert "Point at the plane" in demo.page.locator(".vote").inner_text()
+    session = demo.page.context.new_cdp_session(demo.page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    session.send("Emulation.setEmulatedMedia", {"features": [{"name": "hover", "value": "none"}]})
+    demo.page.reload()
+    until(lambda: demo.page.locator(".vote").inner_text(), lambda text: text.startswith("Tap the plane"))
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    session.send("Emulation.setEmulatedMedia", {"features": []})
+
+
 def test_the_accuracies_fill_their_chart(opened):
     demo = opened("knn", "metric=both")
     state = knn_of(demo)

@@ -1,18 +1,21 @@
 // The page of the k-NN demo.
 
-const LOOK = "Point at the plane, or choose a point by its number, to see the vote there."
+/** A finger taps, a mouse points. */
+const POINT_AT = matchMedia("(hover: none)").matches ? "Tap" : "Point at"
+const LOOK = `${POINT_AT} the plane, or choose a point by its number, to see the vote there.`
 
 class KnnView {
   constructor(state, engine) {
     this.model = new KnnModel(state)
     this.engine = engine
-    const hint = "Drag a point and watch the regions change. White is a tie. Point at the plane to see the vote there."
+    const hint = `Drag a point and watch the regions change. White is a tie. ${POINT_AT} the plane to see the vote there.`
     this.frame = new Frame(hint, {text: () => writeKnn(this.model.state), look: () => this.look()})
     const told = {
       drag: (place, x, y) => this.drag(place, x, y),
       drop: (place) => this.drop(place),
       look: (x, y) => this.lookAt([x, y]),
       away: () => this.lookAt(null),
+      tied: "a tie everywhere: equal votes",
     }
     this.planes = {l1: new Plane(CONFIG.metrics.l1, told), l2: new Plane(CONFIG.metrics.l2, told)}
     this.chart = new Chart("Leave-one-out accuracy against K", "K", "accuracy in percent")
@@ -51,7 +54,7 @@ class KnnView {
     this.area = element("div", {class: "planes"}, this.planes.l1.element, this.planes.l2.element)
     const side = element("div", {class: "side"}, controls)
     const readout = element("div", {class: "readout"}, this.vote, this.chart.element, this.keys.element)
-    this.stage = element("main", {class: "stage"}, this.area, side, readout)
+    this.stage = element("main", {class: "stage knn"}, this.area, side, readout)
     document.body.append(this.frame.header, this.stage, this.frame.footer)
   }
 
@@ -69,8 +72,11 @@ class KnnView {
     this.voting.ask()
   }
 
+  /** A point that was dragged, or only tapped, is chosen; its own place is looked at. */
   drop(place) {
+    const {x, y} = this.model.state.points
     this.keys.place = place
+    this.at = [x[place], y[place]]
     this.refresh(false)
   }
 

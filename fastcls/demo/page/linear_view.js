@@ -16,6 +16,7 @@ class LinearView {
       drop: (place) => this.choose(place),
       look() {},
       away() {},
+      tied: "a tie everywhere: equal scores",
     })
     this.keys = new PointFields({
       chosen: (place) => this.choose(place),

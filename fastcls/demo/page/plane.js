@@ -20,7 +20,8 @@ function palette() {
 }
 
 /**
- * Tells `told` what happens: drag(place, x, y), drop(place), look(x, y), away(). Coordinates are hundredths.
+ * Tells `told` what happens: drag(place, x, y), drop(place), look(x, y), away(); `told.tied` is what a plane
+ * that is a tie everywhere says. Coordinates are hundredths.
  */
 class Plane {
   constructor(title, told) {
@@ -36,7 +37,8 @@ class Plane {
     const units = Array.from({length: 7}, (_, i) => i - 3)
     const ruler = (side, numbers) => element("div", {class: `ruler ${side}`, "aria-hidden": "true"},
       ...numbers.map((n) => element("span", {}, n < 0 ? `−${-n}` : `${n}`)))
-    this.square = element("div", {class: "square"}, this.canvas, this.svg)
+    this.allTied = element("p", {class: "all-tied", hidden: ""}, told.tied)
+    this.square = element("div", {class: "square"}, this.canvas, this.svg, this.allTied)
     const framed = element("div", {class: "framed"}, ruler("y", units.toReversed()), this.square, ruler("x", units))
     this.element = element("figure", {class: "plane"}, element("figcaption", {}, title), framed)
     this.listen()
@@ -56,6 +58,7 @@ class Plane {
       }
     }
     this.canvas.getContext("2d").putImageData(this.image, 0, 0)
+    this.allTied.hidden = !classes.every((code) => code === nClasses)
     this.painted = {classes: classes.slice(), nClasses}
   }
 
