@@ -26,6 +26,7 @@ extensions = [
     "site_docstrings",
     "site_figures",
     "site_math",
+    "site_notebooks",
 ]
 root_doc = "index"
 templates_path = [str(DOCS / "_templates")]

@@ -29,6 +29,7 @@ def module(path):
 
 
 lecture_rows = module(ROOT / "docs" / "lecture_rows.py")
+site_notebooks = module(ROOT / "docs" / "site_notebooks.py")
 
 
 def text_of(page):
@@ -40,9 +41,8 @@ def tasks(page):
     """(the stub, its check) of each task: blocks of code in the comments of the page."""
     blocks = re.findall(r"^\.\. code-block:: python\n((?:\n| {4}.*\n?)+)", text_of(page), re.MULTILINE)
     for block in map(textwrap.dedent, blocks):
-        nodes = ast.parse(block).body
-        yield (ast.Module([node for node in nodes if isinstance(node, ast.FunctionDef)], []),
-               ast.Module([node for node in nodes if not isinstance(node, ast.FunctionDef)], []))  # fmt: skip
+        stub, check, _ = site_notebooks.parts_of(block)
+        yield ast.parse(stub), ast.parse(check)
 
 
 def not_refused(wrong, check, shared, solved):
@@ -95,6 +95,47 @@ def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tm
             exec(check, shared)
     finally:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+def as_markdown(page):
+    """A page's tasks as sphinx-gallery writes them in a notebook: fenced code in one markdown cell."""
+    text = text_of(page)[text_of(page).index("Two tasks") :]
+    found = re.sub(
+        r"^\.\. code-block:: python\n((?:\n| {4}.*\n?)+)",
+        lambda block: f"```python\n{textwrap.dedent(block[1]).strip()}\n```\n\n",
+        text,
+        flags=re.MULTILINE,
+    )
+    return {"cells": [{"cell_type": "markdown", "metadata": {}, "source": [found]}], "nbformat": 4}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_notebooks_have_cells_for_the_tasks_that_run_before_they_are_written(page, capsys):
+    made = site_notebooks.with_task_cells(as_markdown(page))
+    code = ["".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"]
+    text = "".join("".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "markdown")
+    assert "NotImplementedError" not in text
+    assert "```" not in text
+    assert len(code) == 4
+    for stub, check in (code[:2], code[2:]):
+        (name,) = (node.name for node in ast.parse(stub).body)
+        assert stub.endswith("raise NotImplementedError")
+        tried, said = ast.parse(check).body[0], f"not yet: write {name} in the cell above"
+        assert isinstance(tried, ast.Try)
+        tried.body = ast.parse(f"{name}()").body
+        shared = {}
+        exec(re.sub(r"\(.*\):", "(*_):", stub, count=1), shared)
+        exec(compile(ast.Module([tried], []), "check", "exec"), shared)
+        assert capsys.readouterr().out == said + "\n"
+        shared[name] = lambda: None
+        exec(compile(ast.Module([tried], []), "check", "exec"), shared)
+        assert capsys.readouterr().out == "right\n"
+
+
+def test_notebooks_keep_other_code_as_it_is():
+    text = "words\n\n```python\nx = 1\n```\n\nNotImplementedError is an error."
+    notebook = {"cells": [{"cell_type": "markdown", "metadata": {}, "source": [text]}, {"cell_type": "code", "source": ["1"]}]}
+    assert site_notebooks.with_task_cells(notebook) == notebook
 
 
 @pytest.mark.build
