@@ -1,4 +1,4 @@
-"""Notebooks of the lecture's pages: a task is a cell with its stub and a cell with its check, which says "not yet" before that.
+"""Notebooks of the lecture's pages: a task is a cell with its stub and a cell with its check, which first says "not yet".
 
 sphinx-gallery makes a notebook of each page; there, the code of a task is text of a markdown cell. This takes it out.
 """
@@ -26,7 +26,9 @@ def parts_of(code: str) -> tuple[str, str, list[str]]:
     stubs = [node for node in nodes if is_stub(node)]
     lines = code.splitlines()
     of_stubs = {n for node in stubs for n in range(node.lineno - 1, node.end_lineno or node.lineno)}
-    stub, check = ("\n".join(line for n, line in enumerate(lines) if (n in of_stubs) == own).strip() for own in (True, False))
+    stub, check = (
+        "\n".join(line for n, line in enumerate(lines) if (n in of_stubs) == own).strip() for own in (True, False)
+    )
     return stub, check, [node.name for node in stubs if isinstance(node, ast.FunctionDef)]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+from pathlib import Path
 from types import ModuleType
 
 import lecture_rows
@@ -93,15 +95,25 @@ def guide() -> str:
     return "\n".join(lines)
 
 
+def answers_of(path: Path) -> tuple[list[str], int]:
+    """What a file of solutions says about its page's things to try, and the line where its code begins."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = (ast.get_docstring(tree) or "").partition("\n\n")[2]
+    return text.splitlines(), (tree.body[0].end_lineno or 1) + 1
+
+
 def solutions() -> str:
-    """Solutions of the tasks, page by page."""
+    """Solutions of the tasks, and answers to the things to try, page by page."""
     lines = titled("Solutions") + [
-        "Of the tasks at the end of each page. The tests hold them against the checks of the tasks.",
+        "Of the things to try and the tasks at the end of each page; numbers are those of the digits. The tests hold the",
+        "functions against the checks of the tasks.",
         "",
     ]
-    for path in sorted(lecture_rows.FOLDER.glob("row*.py")):
+    for path in sorted((lecture_rows.FOLDER.parent / "solutions").glob("row*.py")):
         title = f":doc:`{lecture_rows.title_of(path.stem)} <lecture/{path.stem}>`"
-        lines += [*titled(title, "-"), f".. literalinclude:: solutions/{path.name}", "   :lines: 2-", ""]
+        answers, first = answers_of(path)
+        include = f".. literalinclude:: solutions/{path.name}"
+        lines += [*titled(title, "-"), *answers, "", "Two tasks:", "", include, f"   :lines: {first}-", ""]
     return "\n".join(lines)
 
 

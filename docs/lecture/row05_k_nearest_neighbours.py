@@ -99,7 +99,9 @@ print(f"{tied.sum()} of {len(tied)} votes are tied")
 # %%
 # What does it look like?
 # -----------------------
-# Points in the plane, in three classes that overlap. Every spot of the picture has the colour that K-NN gives it; ties are white.
+# Points in the plane, in three classes that overlap. Every spot of the picture has the
+# colour that K-NN gives it; ties are white. The white circle at the lower left is no
+# point of the data: it shows which places are equally far from its centre.
 
 rng = np.random.default_rng(4)
 classes = np.arange(60) % 3
@@ -148,9 +150,8 @@ assert (
 # ---------
 # All points at distance 1 from a centre form a circle under L2 and a diamond under
 # L1. The diamond follows the axes: turn the axes, and L1 distances change, L2
-# distances do not. So L1 suits features that mean something each on its own. In each
-# picture, the white shape at the lower left is such a diamond or circle; it is no point
-# of the data.
+# distances do not. So L1 suits features that mean something each on its own. The white
+# shapes at the lower left are such a diamond and such a circle.
 
 fig, axes = plt.subplots(1, 2, figsize=(6.0, 3.1), layout="constrained")
 for ax, metric in zip(axes, ("l1", "l2"), strict=True):

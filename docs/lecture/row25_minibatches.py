@@ -244,7 +244,7 @@ np.testing.assert_allclose(
 # -------------
 # * Give each run the same number of *steps* instead of images. Which batch size
 #   wins now, and what did it cost?
-# * Make ``step_size`` ten times larger. Which batch size becomes restless first?
+# * Make ``step_size`` 0.6, 300 times as large. Which batch size becomes restless first?
 #
 # Two tasks
 # ---------

@@ -1,4 +1,12 @@
-"""Solutions of the tasks of docs/lecture/row01_images_are_numbers.py."""
+"""Solutions of the tasks of docs/lecture/row01_images_are_numbers.py.
+
+Things to try:
+
+* Sixteen regions and both diagonals bring the edge rule from 60 % to 84 %. Twice the regions again is more work,
+  and still below the nearest neighbour.
+* The viewpoint. At half strength nothing is lost yet; at full strength 3-NN falls from 97 % to 63 %, and all other
+  challenges together cost a point or two.
+"""
 
 import numpy as np
 

@@ -1,4 +1,10 @@
-"""Solutions of the tasks of docs/lecture/row04_l1_distance.py."""
+"""Solutions of the tasks of docs/lecture/row04_l1_distance.py.
+
+Things to try:
+
+* Five of the 200 labels change on the digits; four of the new ones are right, so L2 is better there.
+* Segment sums of 4 pixels, 64 bytes an image: of 3,200,000 pairs 1.4 % are left, and only these distances are computed.
+"""
 
 import numpy as np
 

@@ -1,4 +1,10 @@
-"""Solutions of the tasks of docs/lecture/row05_k_nearest_neighbours.py."""
+"""Solutions of the tasks of docs/lecture/row05_k_nearest_neighbours.py.
+
+Things to try:
+
+* They are gone. A tie now needs equal sums of 1/distance, and those are equal only on thin lines.
+* White everywhere: all 60 points vote at every spot, 20 for each class.
+"""
 
 import numpy as np
 

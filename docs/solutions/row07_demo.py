@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row07_demo.py."""
+"""Solutions of the tasks of docs/lecture/row07_demo.py.
+
+Things to try:
+
+* Two points, two votes: one for each class at every spot, wherever the points are.
+* With K = 1 an island of its colour appears around it. With K = 5 the other four neighbours outvote it.
+* That under L2. Distances under L1 change when points are turned, those under L2 do not.
+"""
 
 import numpy as np
 

@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row10_cross_validation.py."""
+"""Solutions of the tasks of docs/lecture/row10_cross_validation.py.
+
+Things to try:
+
+* On the digits it is the same, K = 3 under L2, from 1,400 folds in place of five.
+* Far neighbours get little weight, so a larger K does less harm. Under L1, K = 20 has 96.9 % in place of 96.5 %, and there
+  are fewer ties between two and four neighbours.
+"""
 
 import numpy as np
 

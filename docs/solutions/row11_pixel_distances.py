@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row11_pixel_distances.py."""
+"""Solutions of the tasks of docs/lecture/row11_pixel_distances.py.
+
+Things to try:
+
+* As black as a box can be, already with one pixel of shift. A shift of two moves the image farther (795 in place of 553),
+  so the box grows: 8 pixels in place of 5.
+* Hardly: in 1,000 dimensions the nearest of 500 points is at 94 % of the mean distance under L1, and at 95 % under L2.
+"""
 
 import numpy as np
 

@@ -1,4 +1,10 @@
-"""Solutions of the tasks of docs/lecture/row13_linear_scores.py."""
+"""Solutions of the tasks of docs/lecture/row13_linear_scores.py.
+
+Things to try:
+
+* Those with the strong penalty. Their weights are also 20 times smaller. Both fit the training digits: 90 % and 99.8 %.
+* The accuracy on these points falls from 99 % to 80 %: without a bias, a score is 0 at the origin for every class.
+"""
 
 import numpy as np
 

@@ -1,4 +1,10 @@
-"""Solutions of the tasks of docs/lecture/row15_hard_cases.py."""
+"""Solutions of the tasks of docs/lecture/row15_hard_cases.py.
+
+Things to try:
+
+* Up to 99 %: 20,000 images hold nearly all 4,096 that exist, so the nearest is the image itself.
+* About 10, in place of 1 or 3: single neighbours now lie, and a vote of more of them does not.
+"""
 
 import numpy as np
 

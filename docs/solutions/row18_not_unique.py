@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row18_not_unique.py."""
+"""Solutions of the tasks of docs/lecture/row18_not_unique.py.
+
+Things to try:
+
+* No. At every factor some point is on the wrong side, and its loss is above 0; the best factor is where the mean is
+  smallest. Factor 0 gives :math:`C - 1 = 2`.
+* Yes. The terms are squares of those of the hinge: they are 0 for the same :math:`W`.
+"""
 
 import numpy as np
 

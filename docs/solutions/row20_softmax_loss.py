@@ -1,4 +1,10 @@
-"""Solutions of the tasks of docs/lecture/row20_softmax_loss.py."""
+"""Solutions of the tasks of docs/lecture/row20_softmax_loss.py.
+
+Things to try:
+
+* Nothing: :math:`e^{100}` appears above and below the line of the fraction, and cancels.
+* Times 10 a single choice: one probability is nearly 1. Times 0.1 a lottery: all are near :math:`1/3`.
+"""
 
 import numpy as np
 

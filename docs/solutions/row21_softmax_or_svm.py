@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row21_softmax_or_svm.py."""
+"""Solutions of the tasks of docs/lecture/row21_softmax_or_svm.py.
+
+Things to try:
+
+* Below -99, where the lead over -100 is less than 1. At -98 its loss is still 0.
+* The quotient is the largest rival's lead, or 0 if the true class leads: a hinge without a margin, of the worst rival
+  only.
+"""
 
 import numpy as np
 

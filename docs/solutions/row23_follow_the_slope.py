@@ -1,4 +1,12 @@
-"""Solutions of the tasks of docs/lecture/row23_follow_the_slope.py."""
+"""Solutions of the tasks of docs/lecture/row23_follow_the_slope.py.
+
+Things to try:
+
+* It is 60 times less steep: -0.08, and the gradient's own direction has -4.8. With nine weights the best of 2,000
+  reached 80 %.
+* In the entries of the two classes of that margin, for the features of that image: a step ahead crosses the kink, a step
+  back does not. The central difference is between both slopes, and the formula has one of them.
+"""
 
 import numpy as np
 

@@ -1,4 +1,11 @@
-"""Solutions of the tasks of docs/lecture/row25_minibatches.py."""
+"""Solutions of the tasks of docs/lecture/row25_minibatches.py.
+
+Things to try:
+
+* None wins: after 200 steps all are at 1.82. But 32 images a step read 6,400 in all, and full gradients 359,400.
+* The smallest: its gradient is the least exact, and a large step follows its errors. With 32 images a quarter of the steps
+  raise the loss, with 128 3 %, with all images none.
+"""
 
 
 def epoch(n, batch_size, rng):

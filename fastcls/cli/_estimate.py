@@ -33,12 +33,12 @@ MOST_QUERIES = 4096
 #: cost of drawing the report, in units of the figure of folds (counted in calls of functions): without an image shape, and
 #: with one; "" is the page itself
 DRAWINGS = {
-    "": (1, 1),
-    "knn": (5, 16),
-    "random_search": (5, 9),
-    "svm": (8, 12),
-    "softmax": (10, 13),
-    "lecture": (6, 12),
+    "": (2, 3),
+    "knn": (6, 24),
+    "random_search": (6, 16),
+    "svm": (9, 18),
+    "softmax": (11, 19),
+    "lecture": (8, 18),
 }
 
 

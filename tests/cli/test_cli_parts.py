@@ -260,11 +260,11 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
     monkeypatch.setattr("fastcls.cli.report._figures.draw", draw)
     monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
     every = _estimate.report_seconds(_checks.MODELS, with_images=True)
-    assert every == pytest.approx(5.1)
+    assert every == pytest.approx(8.0)
     assert len(drawn) == 3
-    assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(1.7)
-    assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(0.6)
-    assert _estimate.report_seconds(["knn", "lecture"], with_images=False) == pytest.approx(1.2)
+    assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(2.7)
+    assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(0.8)
+    assert _estimate.report_seconds(["knn", "lecture"], with_images=False) == pytest.approx(1.6)
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,8 @@ def test_a_tapped_point_shows_its_vote_and_the_vote_is_next_to_its_plane_on_a_ph
     said = demo.page.get_by_text("the 1 nearest vote")
     said.first.wait_for(timeout=5000)
     assert said.all_inner_texts()[0].startswith("L1 at (-1.00, 0.00): the 1 nearest vote blue 1. Result: blue.")
-    tops = demo.page.evaluate(
-        "['.plane', '.vote', '.plane ~ .plane', '.side'].map((one) => document.querySelector(one).getBoundingClientRect().top)"
-    )
+    places = "['.plane', '.vote', '.plane ~ .plane', '.side'].map((one) => document.querySelector(one))"
+    tops = demo.page.evaluate(places + ".map((one) => one.getBoundingClientRect().top)")
     assert tops == sorted(tops)
 
 

@@ -3,6 +3,7 @@
 Page -> pairs of a function's name and an expression or a definition of it, in the words of a learner. The names of the page
 are known there, and those of the solutions too.
 """
+# ruff: noqa: E501 (an expression is one line)
 
 WRONG = {
     "row01_images_are_numbers": [
@@ -123,7 +124,10 @@ WRONG = {
         ("svm_loss", "lambda s, y: np.maximum(0, s - s[y]).sum()"),
         ("svm_loss", "lambda s, y: np.delete(np.maximum(0, s - s[y] + 1), y).max()"),
         ("svm_slope", "lambda s, y: (s - s[y] + 1 > 0) - 2.0 * (np.arange(3) == y)"),
-        ("svm_slope", "lambda s, y: (s - s[y] + 1 > 0) - (np.arange(3) == y) * (1.0 + max(1, (s - s[y] + 1 > 0).sum() - 1))"),
+        (
+            "svm_slope",
+            "lambda s, y: (s - s[y] + 1 > 0) - (np.arange(3) == y) * (1.0 + max(1, (s - s[y] + 1 > 0).sum() - 1))",
+        ),
         ("svm_slope", "lambda s, y: (s - s[y] + 1 > 0).astype(float)"),
         ("svm_slope", "lambda s, y: np.where(np.arange(3) == y, -1.0, s > s[y])"),
     ],
