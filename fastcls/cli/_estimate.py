@@ -38,7 +38,7 @@ DRAWINGS = {
     "random_search": (6, 16),
     "svm": (9, 18),
     "softmax": (11, 19),
-    "lecture": (8, 18),
+    "lecture": (6, 12),
 }
 
 

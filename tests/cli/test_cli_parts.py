@@ -264,7 +264,7 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
     assert len(drawn) == 3
     assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(2.7)
     assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(0.8)
-    assert _estimate.report_seconds(["knn", "lecture"], with_images=False) == pytest.approx(1.6)
+    assert _estimate.report_seconds(["knn", "lecture"], with_images=False) == pytest.approx(1.4)
 
 
 @pytest.mark.parametrize(
