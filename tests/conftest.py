@@ -40,6 +40,9 @@ AT_HAND = {
             "h5py",
             "polars",
             "torch",
+            "lightgbm",
+            "faiss",
+            "sklearnex",
             "statsmodels",
             "ml_dtypes",
         )
@@ -113,6 +116,7 @@ LONG = (
     "linear/test_linear_accuracy.py",
     "cli/test_cli_kept.py",
     "kernels/test_linear_selftest.py",
+    "search/test_processes.py",
     "search/test_out_of_core.py",
     "search/test_filter_hostile.py",
     "demo/test_demo_command.py",
