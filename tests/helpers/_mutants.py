@@ -143,7 +143,8 @@ def _made(file, text, spots):
         first = text.rfind("\n", 0, start) + 1
         line = text[first : text.find("\n", start)]
         indent = len(line) - len(line.lstrip())
-        key = f"{file}: {line.strip()} @{start - first - indent}: {text[start:end]} -> {new}"
+        old = text[start:end].split("\n")[0]
+        key = f"{file}: {line.strip()} @{start - first - indent}: {old} -> {new}"
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > 1:
             key += f" #{seen[key]}"
@@ -152,7 +153,7 @@ def _made(file, text, spots):
 
 
 def mutants_of(file, text, without=()):
-    """All mutants of a file; functions named in `without` are left out."""
+    """All mutants of a file; functions, classes and constants named in `without` are left out."""
     return _made(file, text, _of_python(text, without) if file.endswith(".py") else _of_tokens(file, text, without))
 
 
@@ -219,6 +220,9 @@ class _Python(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Assign(self, node):
+        names = {part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+        if names & set(self.without):
+            return
         if any(isinstance(target, (ast.Attribute, ast.Subscript)) for target in node.targets):
             self.drop(node)
         self.generic_visit(node)

@@ -65,8 +65,40 @@ SAMPLE = {
 }
 SAMPLED = 2
 
-#: Functions whose faults cost time or memory, but never an answer: file -> names, which are left out.
-SPEED_ONLY: dict[str, set[str]] = {}
+#: Functions and constants whose faults cost time or memory, but never an answer: file -> names, which are left out. The
+#: choices of plans, levels and sizes are here; what makes a choice safe (bounds, capacities, orders) is not.
+SPEED_ONLY: dict[str, str] = {
+    "_search/bounds.py": "choose_center",
+    "_search/brute.py": (
+        "_BOUND_GAIN _FEW_QUERIES_PAIRWISE _FEW_QUERIES_PANELS _LEAST_FEATURES_BOUND _LEAST_QUERIES_LOW "
+        "_LEAST_QUERIES_PANELS _LEAST_ROWS_BY_ROWS _MOST_FEATURES_LOW _MOST_FEATURES_LOW_BYTES _MOST_NEIGHBORS_LOW "
+        "_MOST_QUERIES_PER_CHUNK _PACKED_QUERY_BYTES _QUERIES_PER_JOB _QUERIES_PER_JOB_LOW _choose_panel "
+        "_is_low_dimensional"
+    ),
+    "_search/filter/codes.py": "SAMPLE _BLOCK _FEW_FEATURES _ROWS_AT_ONCE",
+    "_search/filter/filter.py": (
+        "_LEAST_QUERIES_TO_LEARN _LEAST_SAMPLE _PROBED_AT_ONCE _free_bytes_per_row _probe _sample chosen_for fits_k "
+        "is_applicable learn prepare"
+    ),
+    "_search/filter/levels_l1.py": "_kept _near_differences _smooth",
+    "_search/filter/levels_l2.py": (
+        "_BYTE_WIDTHS _FLOAT_WIDTHS _PRODUCTS_A_STEP _STEP_ROWS _TERMS _learned_basis _step l2_levels"
+    ),
+    "_search/filter/search.py": (
+        "_DOUBT _FEW_AT_ONCE _FIRST_CHUNK _FIRST_SHARE _KEPT_BYTES _LARGEST_BLOCK _LEAST_REFINE _LISTS_BYTES "
+        "_QUERIES_PER_JOB _RANGE_BYTES _REFINE_PER_NEIGHBOR _SHORTEST _SORTED_PER_THREAD _cost _queries_per_block "
+        "_queries_per_job"
+    ),
+    "_search/plan.py": "_CHUNK_BYTES _step _why_brute",
+    "_search/radius.py": (
+        "_COPIED_BYTES _LEAST_PLACES _MORE_PLACES _OFTEN _PLACES_OF_FEW _QUERIES_PER_SAMPLED _SAMPLED_QUERIES _expected"
+    ),
+    "_search/tree.py": (
+        "LEAST_ROWS _BYTES_OF_ROW _COST_KEEP _COST_MAKE _COST_VISIT _FEW_QUERIES_SEEN _FIRST_CHUNK _KEPT_IN_ORDER "
+        "_QUERIES_PER_JOB _QUERIES_PER_THREAD _SUBTREES_PER_CHUNK _SUBTREE_ROWS _compare_with_brute brute_cost "
+        "is_applicable is_profitable"
+    ),
+}
 
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
