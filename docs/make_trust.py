@@ -1,0 +1,256 @@
+"""Make docs/trust.md, the table of promises: ``python docs/make_trust.py [--count]``.
+
+Each promise names its tests, which run with every change, and its long runs, whose outcomes are in bench/results/trust.json
+(``python tests/helpers/_long_runs.py`` writes them). ``--count`` collects the tests again and notes how many cases they have.
+``tests/project/test_trust.py`` compares the page with this script, and fails if a test that is named here does not exist.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, RESULTS = ROOT / "docs" / "trust.md", ROOT / "bench" / "results" / "trust.json"
+MUTANTS = RESULTS.with_name("mutation.json")
+
+
+class Promise(NamedTuple):
+    """What is promised, the tests of it (files, or one test of a file, below tests/), and long runs (keys of trust.json)."""
+
+    text: str
+    tests: tuple[str, ...]
+    runs: tuple[str, ...] = ()
+
+
+PROMISES: dict[str, tuple[Promise, ...]] = {
+    "Exact answers": (
+        Promise(
+            "Neighbours, their order and their distances are those of the plain definition, byte for byte: every metric, type, "
+            "width and number of rows, hostile floats included",
+            ("search/test_search.py", "search/test_low_dimensional.py", "search/test_tree.py", "search/test_filter_hostile.py"),
+        ),
+        Promise(
+            "No bound rules out a neighbour: the bounds of packed rows, of the filter's levels and of the tree",
+            ("search/test_bounds.py", "search/test_filter_bounds.py", "search/test_degenerate_rows.py"),
+        ),
+        Promise(
+            "Every kernel of every instruction set equals its plain loop, at every tail",
+            ("kernels/test_isas.py", "kernels/test_selftest.py", "kernels/test_linear_selftest.py"),
+            ("kernels", "kernels of aarch64"),
+        ),
+        Promise(
+            "Shards, chunks, ranges, batches and growing rows give the answer of one search",
+            ("search/test_merge.py", "search/test_growth.py", "search/test_filter_ranges.py"),
+        ),
+        Promise(
+            "Votes, ties and weights are those of the definition; scikit-learn's own tests of neighbours pass, or fail for a "
+            "reason that is listed",
+            ("neighbors/test_votes.py", "neighbors/test_multilabel.py", "neighbors/test_scikit_learns_own.py"),
+        ),
+        Promise(
+            "Every compiled loss and gradient equals its twin in NumPy and the numerical gradient",
+            ("linear/test_losses.py", "linear/test_linear_problem.py", "linear/test_gradcheck.py"),
+        ),
+    ),
+    "Files of strangers": (
+        Promise(
+            "Whatever the bytes of a model file are, it is refused in one line or gives right answers, and nothing outside its "
+            "arrays is read or written",
+            ("persistence/test_mutated_models.py", "persistence/test_persistence.py", "persistence/test_saved_filters.py"),
+            ("mutated models", "fuzz model"),
+        ),
+        Promise(
+            "Mutated data sets and checkpoints raise InputError, OSError or MemoryError and nothing else, and take no more memory "
+            "than their contents",
+            ("datasets/test_corpus.py", "linear/test_checkpoint_refusals.py"),
+            (
+                "fuzz npy", "fuzz npz", "fuzz idx", "fuzz idx-gz", "fuzz pickle", "fuzz cifar-bin", "fuzz tar",
+                "fuzz safetensors", "fuzz csv", "fuzz parquet", "fuzz feather", "fuzz hdf5", "fuzz zarr", "fuzz images",
+                "fuzz checkpoint-sgd", "fuzz checkpoint-lbfgs",
+            ),
+        ),  # fmt: skip
+        Promise(
+            "A small file that claims or expands to a lot is refused before memory is allocated; pipes never block",
+            ("datasets/test_bombs.py",),
+        ),
+        Promise(
+            "No pickle, archive or group runs code, and none leads out of its folder",
+            (
+                "datasets/test_datasets_cifar.py::test_an_archive_with_paths_or_links_is_refused_and_writes_nothing",
+                "datasets/test_datasets_cifar.py::test_a_refused_name_is_shown_escaped",
+                "persistence/test_persistence.py::test_a_file_can_name_no_code_to_run",
+                "datasets/test_zarr.py",
+                "datasets/test_hdf5.py",
+            ),
+        ),
+        Promise(
+            "Names from data are escaped in pages, pictures, tables and on the terminal",
+            (
+                "cli/test_report.py::test_names_from_data_are_escaped_everywhere",
+                "cli/test_cli_predict.py::test_names_from_data_are_escaped_wherever_they_are_shown",
+                "cli/test_cli_images.py::test_no_cell_of_the_csv_is_a_formula",
+                "protocols/test_to_csv.py::test_names_are_no_formulas_and_no_control_characters",
+                "display/test_display.py::test_any_class_name_can_be_drawn",
+            ),
+        ),
+        Promise(
+            "Loading uses no network; the server of the demos listens on this machine only",
+            (
+                "datasets/test_datasets_fetch.py::test_loading_needs_no_network_and_no_pooch",
+                "demo/test_demo_command.py::test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt",
+            ),
+        ),
+    ),
+    "Whole files": (
+        Promise(
+            "A save that is killed leaves the old model or the new one, and nothing partial under its name",
+            ("persistence/test_kill_saves.py",),
+            ("killed saves",),
+        ),
+        Promise(
+            "A training that is killed or interrupted resumes, and ends with the same bits",
+            ("linear/test_checkpoint.py",),
+            ("killed trainings",),
+        ),
+        Promise("Devices, pipes, links and inputs are never replaced", ("persistence/test_files.py",)),
+    ),
+    "Threads, processes, signals": (
+        Promise(
+            "Every kind of fork, process, pool and thread gives the same answer after a parallel call",
+            ("search/test_processes.py", "search/test_fork.py", "search/test_filter_processes.py"),
+            ("processes",),
+        ),
+        Promise(
+            "A handler that raises at any moment leaves estimators and files as they were",
+            ("search/test_raising_signals.py", "search/test_interrupt.py"),
+            ("signals",),
+        ),
+        Promise(
+            "Threads that use one estimator while it is fitted again each get an answer of one fit",
+            ("neighbors/test_concurrent_fits.py",),
+        ),
+        Promise(
+            "Limits of threads and memory, and a mistaken environment, are noted and change no answer",
+            ("search/test_threads.py",),
+        ),
+        Promise(
+            "Memory stays small, also for rows larger than the memory", ("search/test_memory.py", "search/test_out_of_core.py")
+        ),
+    ),
+    "The tests themselves": (
+        Promise(
+            "Mutants made by rules are killed (the score of each area: [mutation.md](../bench/results/mutation.md))",
+            ("project/test_mutants.py",),
+            ("mutants",),
+        ),
+        Promise(
+            "Faults that were planted by hand are caught",
+            ("project/test_tests.py::test_every_seeded_fault_is_in_the_code_and_there_are_enough",),
+            ("seeded faults",),
+        ),
+        Promise(
+            "Kernels, compiled modules and the tests of search, votes, folds and models run without an error under "
+            "AddressSanitizer and UndefinedBehaviorSanitizer",
+            ("kernels/test_selftest.py::test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers",),
+            ("sanitizers",),
+        ),
+    ),
+}
+
+HEAD = """# What is promised, and how it is tested
+
+Each line is a promise, the tests that run with every change, and how many cases they have. Below are the long runs, with their
+date and machine. A failure of a test stops a change, so the tests of the first tables have none. The table is made by
+`python docs/make_trust.py` from the tests and from the results of the long runs.
+
+[SECURITY.md](../SECURITY.md) says what counts as a vulnerability, and how to report one. [bounds.md](bounds.md) and
+[filter.md](filter.md) prove the bounds; [bench/TESTS.md](../bench/TESTS.md) is the log of the tests' own changes.
+"""
+
+
+def results() -> dict[str, Any]:
+    """The recorded numbers."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    return {"cases": {}, **found, "runs": {**found.get("runs", {}), **_mutants()}}
+
+
+def _mutants() -> dict[str, Any]:
+    """The run of the mutants, from its own results."""
+    if not MUTANTS.exists():
+        return {}
+    kept = json.loads(MUTANTS.read_text(encoding="utf-8"))
+    outcomes = [row["outcome"] for row in kept["mutants"].values() if row["outcome"] != "invalid"]
+    row = {"cases": len(outcomes), "failures": len(outcomes) - outcomes.count("killed"), "command": "python tests/helpers/_mutation.py"}
+    return {"mutants": {**row, "date": kept["date"], "machine": kept["machine"]}}
+
+
+def missing() -> list[str]:
+    """Named tests that do not exist."""
+    return [test for parts in PROMISES.values() for promise in parts for test in promise.tests if not _exists(test)]
+
+
+def _exists(test: str) -> bool:
+    file, _, name = test.partition("::")
+    path = ROOT / "tests" / file
+    if not path.is_file():
+        return False
+    functions = [node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
+    return name in functions if name else any(one.startswith("test_") for one in functions)
+
+
+def page() -> str:
+    """The text of docs/trust.md."""
+    kept = results()
+    lines = [HEAD]
+    for part, promises in PROMISES.items():
+        lines += [f"## {part}", "", "| promise | tests | cases |", "|---|---|---|"]
+        for promise in promises:
+            named = [test.partition("::") for test in promise.tests]
+            shown = ", ".join(f"`{file}`" + (f" (`{name}`)" if name else "") for file, _, name in named)
+            counted = [kept["cases"].get(test) for test in promise.tests]
+            n = "" if None in counted else f"{sum(counted):,}"
+            lines.append(f"| {promise.text} | {shown} | {n} |")
+        lines.append("")
+    lines += ["## Long runs", "", "| run | command | cases | failures | when, where |", "|---|---|---|---|---|"]
+    known = [run for promises in PROMISES.values() for promise in promises for run in promise.runs]
+    for name in dict.fromkeys(known):
+        row = kept["runs"].get(name)
+        if row is None:
+            lines.append(f"| {name} | | not yet | | |")
+            continue
+        note = f" ({row['note']})" if row.get("note") else ""
+        lines.append(
+            f"| {name} | `{row['command']}` | {row['cases']:,}{note} | {row['failures']:,} | {row['date']}, {row['machine']} |"
+        )
+    lines += ["", "Mutants that survived are failures here; the table of mutants gives the reason or the lines of each.", ""]
+    return "\n".join(lines)
+
+
+def count_cases() -> dict[str, int]:
+    """How many cases each named test has, as pytest collects them."""
+    named = sorted({test for parts in PROMISES.values() for promise in parts for test in promise.tests})
+    files = sorted({test.split("::")[0] for test in named})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *(f"tests/{file}" for file in files)]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    cases = [line.removeprefix("tests/") for line in printed if "::" in line]
+    return {test: sum(_is_of(case, test) for case in cases) for test in named}
+
+
+def _is_of(case: str, test: str) -> bool:
+    return case == test or case.startswith((f"{test}::", f"{test}["))
+
+
+if __name__ == "__main__":
+    if "--count" in sys.argv:
+        known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        kept = {**known, "cases": count_cases(), "counted": datetime.date.today().isoformat()}
+        RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if missing():
+        sys.exit(f"tests that do not exist: {missing()}")
+    PAGE.write_text(page(), encoding="utf-8")
