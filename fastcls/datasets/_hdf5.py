@@ -131,6 +131,15 @@ def _datasets(h5py: Any, group: Any, seen: set[int], path: str = "") -> Iterator
 
 def _values(h5py: Any, file: Path, dataset: Any) -> np.ndarray:
     """The values of a dataset: a memory map if it is stored in one piece, else read into memory."""
+    try:
+        return _checked_values(h5py, file, dataset)
+    except InputError:
+        raise
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:  # the description may be damaged, too
+        raise _damaged(file, error) from None
+
+
+def _checked_values(h5py: Any, file: Path, dataset: Any) -> np.ndarray:
     where = f"the dataset {quoted(dataset.name)} of {quoted(file)}"
     if dataset.external or dataset.is_virtual:
         raise InputError(f"{where} refers to other files: write its values into the file")
@@ -146,17 +155,12 @@ def _values(h5py: Any, file: Path, dataset: Any) -> np.ndarray:
         n_chunks, written = 1, int(dataset.id.get_storage_size() > 0)
     if written != n_chunks:  # the others would be read as zeros
         raise InputError(f"{where} has {written:,} of its {n_chunks:,} chunks: write all rows")
-    try:
-        offset = dataset.id.get_offset() if dataset.chunks is None and dataset.dtype.kind in "biuf" else None
-        if offset is not None and offset + dataset.nbytes <= file_size(file) and not dataset.file.userblock_size:
-            return np.memmap(file, dataset.dtype, "r", offset, dataset.shape)
-        if is_text and dataset.dtype.kind == "O" and dataset.size * 16 + dataset.file.id.get_filesize() > _MAX_TEXT_BYTES:
-            raise InputError(f"{where} has too much text for labels: write them as numbers")
-        return _texts(dataset, where) if is_text else read_whole(dataset, where)
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _damaged(file, error) from None
+    offset = dataset.id.get_offset() if dataset.chunks is None and dataset.dtype.kind in "biuf" else None
+    if offset is not None and offset + dataset.nbytes <= file_size(file) and not dataset.file.userblock_size:
+        return np.memmap(file, dataset.dtype, "r", offset, dataset.shape)
+    if is_text and dataset.dtype.kind == "O" and dataset.size * 16 + dataset.file.id.get_filesize() > _MAX_TEXT_BYTES:
+        raise InputError(f"{where} has too much text for labels: write them as numbers")
+    return _texts(dataset, where) if is_text else read_whole(dataset, where)
 
 
 def _texts(dataset: Any, where: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from _refused import check_refused, touch
 
 from fastcls import datasets
 from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
 
 h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py")
 
@@ -138,6 +139,22 @@ def test_damaged_files_are_refused(content, tmp_path):
         file["X"], file["y"] = X, Y
     touch(tmp_path / "f.h5", whole.read_bytes()[:-100])
     check_refused(lambda: datasets.load(tmp_path / "f.h5"), "damaged")
+
+
+def test_a_damaged_table_of_chunks_is_refused_in_one_line(write, tmp_path):
+    """Every byte of it: HDF5 finds some of the damages when it counts the chunks, others when it reads them."""
+    content, refused = write(chunks=(4, 5), compression="gzip").read_bytes(), []
+    table = content.index(b"TREE\x01")
+    for place in range(table, table + 24 + 3 * 40):  # its head; then size, mask, three offsets and address of each chunk
+        changed = bytearray(content)
+        changed[place] ^= 2
+        try:
+            datasets.load(touch(tmp_path / "g.h5", bytes(changed)))
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 40
+    assert all("\n" not in line and "g.h5" in line for line in refused)
+    assert any("number of chunks" in line for line in refused)
 
 
 def test_records_and_objects_are_refused(write, tmp_path):
