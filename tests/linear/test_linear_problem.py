@@ -143,6 +143,26 @@ def test_centring_and_scaling_are_folded_in(loss):
     np.testing.assert_allclose(one[1], other[1], rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("some", [None, slice(4, 31), np.array([2, 3, 40])], ids=["all", "slice", "numbers"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_second_moments_are_those_of_the_standardized_rows(intercept, weighted, some):
+    """Mean of z (z . v), which a step's size is made of; z as `standardized` makes it, with the bias."""
+    rng, X = np.random.default_rng(0), rows_of("uint8", 50, 20)
+    center, scale, weights = X.mean(axis=0), rng.uniform(40, 90, 20), rng.integers(1, 4, 50).astype(float)
+    made = LinearProblem(
+        X, np.arange(50) % 3, fit_intercept=intercept, center=center, scale=scale, arithmetic="float64",
+        sample_weight=weights if weighted else None,
+    )  # fmt: skip
+    Z = np.hstack([(X - center) / scale, np.ones((50, int(intercept)))])
+    np.testing.assert_allclose(made.standardized(np.array([7, 3])), Z[[7, 3]], rtol=1e-14)
+    Z, of_each = (Z, weights) if some is None else (Z[some], weights[some])
+    of_each = of_each if weighted else np.ones(len(Z))
+    v = rng.normal(size=Z.shape[1])
+    wanted = (of_each[:, None] * Z * (Z @ v)[:, None]).sum(axis=0) / of_each.sum()
+    np.testing.assert_allclose(made.second_moment_times(v, some), wanted, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["read-only", "memory map", "Fortran", "strided"])
 def test_rows_of_any_layout(kind, tmp_path):
     X, y = rows_of("uint8", 40, 12), np.random.default_rng(0).integers(0, 3, 40)
