@@ -20,6 +20,7 @@ GUIDE = {
     "Next steps": ("today", "later"),
     "Use": ("evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
     "Why the answers are exact": ("bounds", "filter"),
+    "What is promised, and tested": ("trust",),
 }
 
 

@@ -38,10 +38,12 @@ from fastcls._validation.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "fuzz"
+IN_MEMORY = Path("/dev/shm")  # folders are made and removed ten times as fast there as on a disk
 ALLOWED = (InputError, OSError, MemoryError)
 ROOM = 1 << 30  # bytes of addresses beyond what the child has when it begins
 SLACK = 48 << 20  # bytes that any execution may take: pools of libraries, one block of a reader
 SECONDS = 20
+FAILED = 97  # exit status of a child whose own code fails, not what it reads
 AT_A_TIME = 2000  # executions of one child
 MOST_IN_POOL = 400
 MOST_IN_CORPUS, LARGEST_IN_CORPUS = 40, 40_000
@@ -183,14 +185,14 @@ def _kind_of(text):
 def fuzz(name, count, seed=0, seconds=1e9, *, blind=False, corpus=None, says=print):
     """Run executions of one format. Returns a Counter of outcomes, and kind of fault -> (number, text)."""
     tally, faults, found, first, begun = Counter(), {}, {}, 0, time.monotonic()
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as room:
         folder = Path(room)
         while first < count and time.monotonic() - begun < seconds:
             n = min(AT_A_TIME, count - first)
             reader, writer = os.pipe()
             child = os.fork()
             if child == 0:
-                status = 1
+                status = FAILED
                 try:
                     os.close(reader)
                     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -223,7 +225,7 @@ def fuzz(name, count, seed=0, seconds=1e9, *, blind=False, corpus=None, says=pri
                 number = int((folder / "now").read_text())
                 code = os.waitstatus_to_exitcode(status)
                 how = {-signal.SIGPROF: f"more than {SECONDS} s"}.get(code, f"the process ended ({code})")
-                if number < first - n or code > 0:
+                if number < first - n or code == FAILED:
                     raise SystemExit(f"{name}: the child failed:\n{(folder / 'stderr').read_text()[-3000:]}")
                 tally["fault"] += 1
                 _keep(name, number, folder / "case", how, faults, says)

@@ -2,8 +2,9 @@
 
     python tests/helpers/_long_runs.py [--list] [--count N] NAME ...
 
-Outcomes go to bench/results/trust.json and, from there, to docs/trust.md. ``fuzz`` means all formats of ``_fuzz.py``. --count
-is for a sample: of executions, of mutated models, of kills, forks and signals. Without it they are those of the table.
+Outcomes go to bench/results/trust.json and, from there, to docs/trust.md. ``fuzz`` means all formats of ``_fuzz.py``; blind
+runs do not watch which lines are reached, and are faster. --count is for a sample: of executions, of mutated models, of
+kills, forks and signals. Without it they are those of the table.
 """
 
 import argparse
@@ -25,7 +26,7 @@ FORMATS = (
     "npy", "npz", "idx", "idx-gz", "pickle", "cifar-bin", "tar", "safetensors", "csv", "parquet", "feather", "hdf5", "zarr",
     "images", "model", "checkpoint-sgd", "checkpoint-lbfgs",
 )  # fmt: skip
-MOST = {"npy", "idx", "pickle", "safetensors"}  # a million executions each
+MOST = ("npy", "idx", "pickle", "safetensors")  # a million executions each
 
 #: Name -> command, with COUNT in the place of the count; the count; and a pattern of the printed text, whose numbers are
 #: added up. Without a pattern the cases are the count.
@@ -40,8 +41,12 @@ RUNS = {
     "seeded faults": ("python tests/helpers/_seeded_faults.py", 0, r"\d+ of (\d+) faults caught"),
     "sanitizers": ("tests/kernels/run_sanitized.sh COUNT", 10_000, r"(\d+) (?:values as wanted|passed)"),
     **{
-        f"fuzz {name}": (
-            f"python tests/helpers/_fuzz.py --count COUNT {name}",
+        f"fuzz {name}": (f"python tests/helpers/_fuzz.py --count COUNT {name}", 20_000, r": ([\d,]+) executions")
+        for name in FORMATS
+    },
+    **{
+        f"fuzz {name}, blind": (
+            f"python tests/helpers/_fuzz.py --blind --seed 1 --count COUNT {name}",
             10**6 if name in MOST else 10**5,
             r": ([\d,]+) executions",
         )

@@ -200,7 +200,9 @@ class Runner:
             out.write_text(json.dumps(plugin.of_tests))
             return status
 
-        status = forked(self.copy, act, self.log, 1800)
+        status = None
+        for _ in range(3):  # on a busy machine a test may fail that depends on time
+            status = status if status in (0, 5) else forked(self.copy, act, self.log, 1800)
         if status not in (0, 5):
             raise SystemExit(f"tests/{test} fails as it stands ({status}):\n{self.log.read_text()[-2000:]}")
         found = json.loads(out.read_text())

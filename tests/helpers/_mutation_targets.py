@@ -50,6 +50,7 @@ TARGETS = {
         "_storage/digest.py _storage/once.py _storage/atomic.py _search/filter/stored.py neighbors/_loaded.py "
         "optim/_checkpoint.py",
         "persistence/test_persistence.py persistence/test_files.py persistence/test_fitted_is_saved.py "
+        "persistence/test_header_limits.py "
         "persistence/test_mutated_models.py persistence/test_external_rows.py persistence/test_saved_filters.py "
         "persistence/test_digest.py persistence/test_bfloat16_models.py persistence/test_paths.py "
         "persistence/test_shared_pages.py neighbors/test_saved_searches.py "
