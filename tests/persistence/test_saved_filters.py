@@ -52,6 +52,8 @@ def model(dtype="uint8", metric="l2", parts=1, **options):
 
 
 def first_search(made, Q):
+    """On one thread: two share one query's rows, and what each rules out depends on which of them is ahead."""
+    made.set_params(n_jobs=1)
     distances, indices = made.kneighbors(Q)
     return distances.tobytes(), indices.tobytes(), made.search_report_.path, made.search_report_.levels
 
