@@ -104,4 +104,12 @@ SPEED_ONLY: dict[str, str] = {
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
     "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
+    "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those "
+    "of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
+    "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the opposite "
+    "direction get a minus @41: 0 -> -1": "a bound holds for any signs; these only decide how much it rules out",
+    "_search/filter/search.py: self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.metric) "
+    "@48: > -> >=": "two measured costs are never equal, and both paths give one answer",
+    "_search/rows.py: scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else rows.shape[1])) @31: "
+    "0 -> 1": "one number more in an array that is not used then",
 }

@@ -302,6 +302,14 @@ def test_a_problem_of_some_rows_equals_one_of_their_copy(loss):
         )
 
 
+def test_other_rows_than_those_of_the_problem_weigh_nothing():
+    """The heaviest weight limits the learning rate, and some row must have a weight."""
+    X, y, weights = rows_of("uint8", 6, 3), np.arange(6) % 2, np.array([9.0, 1, 0, 3, 50, 0])
+    assert LinearProblem(X, y, rows=np.array([3, 1]), sample_weight=weights).weights.tolist() == [0, 0.5, 0, 1.5, 0, 0]
+    with pytest.raises(InputError, match="weight"):
+        LinearProblem(X, y, rows=np.array([2, 5]), sample_weight=weights)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_many_models_in_one_pass_equal_each_alone(loss):
     X, y = rows_of("uint8", 300, 70), np.arange(300) % 4
