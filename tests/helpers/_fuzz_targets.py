@@ -18,6 +18,7 @@ from _fuzz_bytes import mutated_bytes, mutated_gzip, mutated_json, mutated_tar, 
 
 import fastcls
 from fastcls import datasets
+from fastcls.datasets import _image
 
 #: An input: the files of a folder, by name.
 Files = dict[str, bytes]
@@ -267,6 +268,15 @@ def _images() -> list[Files]:
     return found
 
 
+def _read_images(folder: Path) -> int:
+    """With a lower limit of pixels: pictures of a few bytes may have 64 million."""
+    before, _image.MAX_PIXELS = _image.MAX_PIXELS, 1 << 20
+    try:
+        return _load(cache=False, on_error="skip")(folder)
+    finally:
+        _image.MAX_PIXELS = before
+
+
 # models and checkpoints -----------------------------------------------------------------------------------------------
 
 
@@ -351,7 +361,7 @@ TARGETS = {
     "feather": Target(_table("feather"), _load("a.feather"), needs="pyarrow"),
     "hdf5": Target(_hdf5, _load("a.h5"), needs="h5py"),
     "zarr": Target(_zarr, _load("a.zarr"), packed=_mutated_zarr, needs="zarr"),
-    "images": Target(_images, _load(cache=False, on_error="skip"), needs="PIL"),
+    "images": Target(_images, _read_images, needs="PIL"),
     "model": Target(_models, _read_model, packed=_mutated_safetensors, tokens=_TYPES),
     "checkpoint-sgd": Target(_checkpoints("sgd"), lambda folder: _train(folder, "sgd", 2), packed=_mutated_safetensors),
     "checkpoint-lbfgs": Target(
