@@ -45,7 +45,7 @@ KNOWN = {
         "statistics of sizes are damaged)"
     ),
     "fuzz hdf5, blind": (
-        "2: libhdf5, as h5py ships it, reads a chunk beyond its end (signal 11), and goes round in a damaged group "
+        "2: libhdf5, as h5py ships it, ends with signal 11 when a damaged chunk is read, and goes round in a damaged group "
         "without end"
     ),
 }

@@ -109,7 +109,7 @@ EXPLAINED: dict[str, str] = {
     "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the opposite "
     "direction get a minus @41: 0 -> -1": "a bound holds for any signs; these only decide how much it rules out",
     "_search/filter/search.py: self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.metric) "
-    "@48: > -> >=": "two measured costs are never equal, and both paths give one answer",
+    "@48: > -> >=": "at equal costs either path may be taken: both give one answer",
     "_search/rows.py: scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else rows.shape[1])) @31: "
     "0 -> 1": "one number more in an array that is not used then",
 }
