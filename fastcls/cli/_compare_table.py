@@ -43,6 +43,8 @@ def verdict(results: dict[str, Any], protocol: str) -> str:
     near = as_good(results, protocol)
     top = max(row["top1"] for row in rows)
     score = f"{100 * top:.2f} %"
+    if len(rows) > 1 and min(row["top1"] for row in rows) == top:
+        return f"{protocol}: {'both' if len(rows) == 2 else 'all'} have {score}."
     if len(near) == len(rows):
         differ = "the two do not differ" if len(rows) == 2 else "none is significantly better than all others"
         return f"{protocol}: {near[0]} is highest with {score}, but {differ}{' significantly' if len(rows) == 2 else ''}."

@@ -19,7 +19,7 @@ from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, reason
-from fastcls.datasets._common import existing_path, file_size, name_of, noting
+from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
 from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, refuse_repeated, too_large, without
@@ -214,6 +214,8 @@ def _saved_parts(folder: Path) -> tuple[Path, Path | None]:
     if train is None:
         raise InputError(f"{quoted(folder)} has the splits {names or 'none'}, but no 'train': give the folder of one split")
     test = next((name for name in safe if name.lower() in ("test", "testing")), None)
+    others = sorted({*safe} - {train, test})
+    note_left_out(quoted(folder), others, quoted(train) if test is None else f"{quoted(train)} and {quoted(test)}")
     return folder / train, None if test is None else folder / test
 
 

@@ -209,7 +209,7 @@ def end_at_100(ax: Axes, axis: Literal["x", "y"] = "y") -> None:
     put(max(low, 0), min(high, 100))
     for line in ax.lines:
         values = np.asarray(line.get_xdata() if axis == "x" else line.get_ydata(), dtype=np.float64)
-        if np.isfinite(values).all() and values.min() >= 0 and values.max() <= 100:
+        if values.size and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 100:
             line.set_clip_on(False)
 
 

@@ -87,6 +87,8 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows given in parts are counted later, by `check_shards`."""
     if len(shape := shape_of(y)) == 2 and shape[1] != 1:
         raise InputError(f"y is 2-D, shape {shape}; wanted one label for each row: the order is train, y, test, y_test")
+    if n_values(y) == 0:
+        raise InputError("y has no labels, so there is no training row: give one or more")
     check_label_count(train, n_values(y))
     return check_labels(y, n_values(y))
 

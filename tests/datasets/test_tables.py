@@ -450,6 +450,8 @@ def test_saved_datasets_of_images(tmp_path):
     data = datasets.load(tmp_path / "d")
     np.testing.assert_array_equal(data.X, [pixels.ravel() for pixels, _ in PICTURES[:4]])
     np.testing.assert_array_equal(data.X_test, [pixels.ravel() for pixels, _ in PICTURES[4:]])
+    (left_out,) = [note for note in data.notes if "left out" in note]
+    assert "'validation'; only 'train' and 'test' are read" in left_out
     assert data.image_shape == (6, 8, 3)
     assert data.class_names == ("cat", "dog")
     np.testing.assert_array_equal(datasets.prepare_image(PICTURES[0][1], data.preprocessing), data.X[0])

@@ -405,3 +405,14 @@ def test_axes_of_accuracies_end_at_0_and_100():
     assert 40 < narrow.ax_.get_xlim()[0] < narrow.ax_.get_xlim()[1] < 70
     folds = display.CrossValidationDisplay([1, 3], {"l2": [[1.0, 0.99, 0.8], [1.0, 1.0, 0.9]]}).plot()
     assert folds.ax_.get_ylim()[1] <= 100
+
+
+def test_an_empty_line_of_the_user_stays_on_the_axes():
+    import matplotlib.pyplot as plt
+
+    from fastcls.display._style import end_at_100
+
+    ax = plt.figure().add_subplot()
+    ax.plot([], [], label="mine")
+    end_at_100(ax)
+    assert len(ax.lines) == 1

@@ -378,3 +378,12 @@ def test_labels_may_be_tensors():
     assert plain == given
     pair = {"a": X, "b": -X}
     assert "dino" in str(compare(pair, Tensor(y), pair, Tensor(y), presets="dino"))
+
+
+@pytest.mark.parametrize("evaluate", [knn_eval, linear_probe, few_shot])
+def test_no_training_rows_are_refused(evaluate):
+    more = {"n_per_class": 1, "n_tries": 1} if evaluate is few_shot else {}
+    rows = np.ones((4, 3), dtype=np.float32)
+    for train in (rows[:0], []):
+        with pytest.raises(InputError, match="no labels, so there is no training row"):
+            evaluate(train, np.zeros(0, dtype=int), rows, [0, 1, 0, 1], **more)
