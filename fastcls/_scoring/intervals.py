@@ -9,24 +9,6 @@ import numpy as np
 
 from fastcls._sampling.proportion import wilson_interval
 
-__all__ = [
-    "LEAST_RANKED",
-    "N_FOR_RANKING",
-    "N_HALVES",
-    "N_RESAMPLES",
-    "halves",
-    "interval_of_losses",
-    "interval_of_ranking",
-    "interval_of_share",
-    "interval_of_shares",
-    "mcnemar",
-    "mean_of_known",
-    "p_value_of",
-    "percentiles",
-    "resamples",
-    "wilson_interval",
-]
-
 #: resamples of the test rows for a 95 % interval, and those of them that the costlier average precision takes
 N_RESAMPLES, N_FOR_RANKING = 1000, 200
 #: random halves of the test rows that show how average precision depends on their number
@@ -183,9 +165,8 @@ def interval_of_ranking(value: float, counts: np.ndarray, drawn: np.ndarray, of_
 
     Average precision of a sample is too high by about c / n, most where classes are rare. A half of the rows is too high by
     2 c / n, so their difference is c / n (Quenouille's correction). A resample repeats rows, which raises it once more. So
-    percentiles alone lie above the number of all rows, or hold it only just. The interval holds the percentiles, and these
-    reflected at the corrected number. NaN where classes have fewer than `LEAST_RANKED` rows in the
-    mean, unless all resamples agree.
+    percentiles alone lie too high. The interval holds them, and also these percentiles reflected at the corrected number. It
+    is NaN where classes have fewer than `LEAST_RANKED` rows in the mean, unless all resamples agree.
     """
     found = spread_of(drawn)
     if found is None:

@@ -105,9 +105,9 @@ class _Measured:
         pairs = Ranking(np.repeat(rows, n_labels), one.scores.ravel(), truth.ravel(), nobody)
         for name, rankings in (("macro_average_precision", by_label), ("micro_average_precision", [pairs])):
             curves = Curves(rankings, n_rows)
-            of_halves = np.concatenate([curves.precision(counts) for counts in halves(n_rows)])
-            found = np.concatenate([curves.precision(counts) for counts in resamples(n_rows, N_FOR_RANKING)])
-            drawn[name], drawn[f"{name} of halves"] = [found], [of_halves]
+            drawn[name] = [curves.precision(counts) for counts in resamples(n_rows, N_FOR_RANKING)]
+            if rankings is by_label:
+                drawn["of halves"] = [curves.precision(counts) for counts in halves(n_rows)]
         self.drawn = {name: np.concatenate(found, axis=-1) for name, found in drawn.items()}
 
 
@@ -147,7 +147,7 @@ def _numbers(truth: np.ndarray, tries: Sequence[_Measured]) -> Numbers:
         if name == "subset_accuracy":
             interval = interval_of_share(value, n_rows, drawn if are_many else None)
         elif name == "macro_average_precision":
-            of_halves = np.mean([one.drawn[f"{name} of halves"] for one in tries], axis=0)
+            of_halves = np.mean([one.drawn["of halves"] for one in tries], axis=0)
             interval = interval_of_ranking(value, truth.sum(axis=0), drawn, of_halves)
         elif name.startswith("macro"):
             interval = interval_of_shares(recall, truth.sum(axis=0), drawn)

@@ -82,7 +82,7 @@ class Numbers:
     Attributes
     ----------
     values : dict of str to (value, low, high)
-        The bounds of the calibration error are NaN: it has no interval.
+        Without an interval, the bounds are NaN: of the calibration error, and of average precision of few rows.
     per_class : dict of int to (accuracy, low, high)
         For each class code that occurs among the test rows.
     hits : float array (n_rows,)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .intervals import mcnemar, p_value_of, resamples, spread_of, wilson_interval
+from fastcls._sampling.proportion import wilson_interval
+
+from .intervals import mcnemar, p_value_of, resamples, spread_of
 
 
 @dataclass(frozen=True)

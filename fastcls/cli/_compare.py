@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.intervals import wilson_interval
+from fastcls._sampling.proportion import wilson_interval
 from fastcls._scoring.table import ResultTable, check_csv
 from fastcls._storage.atomic import read_small, write_text
 from fastcls._validation.errors import InputError

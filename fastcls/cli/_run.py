@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from fastcls._runtime.pacing import Progress as Report
-from fastcls._scoring.intervals import mcnemar, wilson_interval
+from fastcls._sampling.proportion import wilson_interval
+from fastcls._scoring.intervals import mcnemar
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted_list
 from fastcls._validation.types import name_of

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.intervals import wilson_interval
+from fastcls._sampling.proportion import wilson_interval
 from fastcls._scoring.numbers import Numbers, answers_of_scores, joined, measure
 from fastcls.neighbors import KNeighborsClassifier
 

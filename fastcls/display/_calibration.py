@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastcls._scoring.intervals import wilson_interval
+from fastcls._sampling.proportion import wilson_interval
 from fastcls._scoring.numbers import N_BINS
 from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError

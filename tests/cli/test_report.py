@@ -22,7 +22,7 @@ pytest.importorskip("PIL", reason="the report needs pillow (the extra 'run')")
 from _outcomes import MODELS, compare, digits, make_outcome, random_data
 from _page import section, words
 
-from fastcls._scoring.intervals import wilson_interval
+from fastcls._sampling.proportion import wilson_interval
 from fastcls.cli._folder import _OUR_REPORT
 from fastcls.cli._table import closing_lines
 from fastcls.cli.report._errors import worst_pairs

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from fastcls._scoring.intervals import mcnemar, wilson_interval
+from fastcls._sampling.proportion import wilson_interval
+from fastcls._scoring.intervals import mcnemar
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._table import best_model
 

@@ -18,7 +18,8 @@ from sklearn.metrics import (
 from sklearn.multiclass import OneVsRestClassifier
 
 import fastcls
-from fastcls._scoring.intervals import percentiles, resamples, wilson_interval
+from fastcls._sampling.proportion import wilson_interval
+from fastcls._scoring.intervals import percentiles, resamples
 from fastcls._scoring.label_numbers import LABEL_NUMBERS, LabelAnswers, measure_labels, ranking_precision
 from fastcls._validation.errors import InputError
 from fastcls.optim import _preconditioner
