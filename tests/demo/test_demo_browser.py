@@ -330,6 +330,28 @@ def test_a_run_steps_until_it_is_stopped_and_draws_its_curve(opened):
     assert page.evaluate("window.fastcls.view.model.curve") == []
 
 
+#: answers of the engine wait until `release` is called
+HOLD = """() => {
+  const {engine} = window.fastcls, losses = engine.linearLosses.bind(engine)
+  const held = new Promise((done) => { window.release = () => { engine.linearLosses = losses; done() } })
+  window.asked = 0
+  engine.linearLosses = async (state) => { window.asked += 1; const found = await losses(state); await held; return found }
+}"""
+
+
+def test_a_step_on_its_way_when_a_run_is_stopped_is_not_taken(opened):
+    demo = opened("linear", "loss=softmax")
+    demo.settle()
+    demo.page.evaluate(HOLD)
+    demo.page.get_by_role("button", name="Run").click()
+    until(lambda: demo.page.evaluate("window.asked"), lambda asked: asked >= 1)
+    demo.page.get_by_role("button", name="Stop").click()
+    demo.page.evaluate("window.release()")
+    demo.settle()
+    assert sums(demo)["steps taken"] == 0
+    assert demo.page.evaluate("window.fastcls.view.model.curve") == []
+
+
 def test_the_table_has_every_point_and_softmax_its_probabilities(opened):
     demo = opened("linear", "loss=softmax&preset=parity")
     state = linear_of(demo)
