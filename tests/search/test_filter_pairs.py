@@ -1,6 +1,8 @@
 """Rows among themselves, filtered: each unordered pair is screened once, and the answers are those of brute force."""
 
+import contextlib
 import signal
+import threading
 import tracemalloc
 
 import _filter_cases as cases
@@ -241,6 +243,15 @@ def test_the_memory_of_a_search_is_what_its_report_says(metric, monkeypatch):
     if rows.filters[metric].levels[0].fine:
         rows = cases.with_levels([X], metric, cases.every_level(X, metric)[-2:-1])
     searched(rows, 3, metric, own)  # makes the codes
+    read, together = order.encode_loops.from_panels, threading.Barrier(2)
+
+    def read_together(*arguments):
+        """Both threads hold their parts at once, as they may."""
+        read(*arguments)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(2)
+
+    monkeypatch.setattr(order.encode_loops, "from_panels", read_together)
     tracemalloc.start()
     try:
         report = searched(rows, 3, metric, own)[2]

@@ -16,7 +16,7 @@ from .codes import Codes, Level
 _AXES = 16  # principal axes of the codes, by which rows are divided; 32 gave the same times
 _SAMPLE, _STEPS = 1024, 8  # rows that the axes are computed from, and steps of the subspace iteration
 _SPLIT_SAMPLE = 512  # rows of a part, for the axis along which it is halved
-_AT_ONCE = 8192  # rows whose codes are read from panels at a time
+_BYTES_AT_ONCE = 1 << 17  # of codes that a thread reads from panels at a time; as float32 they take four times as many
 
 
 def order_of(codes: Codes, level: Level, n: int, leaf_rows: int, n_threads: int) -> np.ndarray:
@@ -57,13 +57,14 @@ def _projections(codes: Codes, level: Level, n: int, n_threads: int) -> np.ndarr
     for _ in range(_STEPS):
         axes, _ = np.linalg.qr(products @ axes)
     Y = np.empty((n, axes.shape[1]), dtype=np.float32)
+    at_once = max(1, _BYTES_AT_ONCE // (level.width * panel_rows)) * panel_rows
 
     def project(first: int) -> None:
-        rows = np.empty((min(_AT_ONCE, n - first), level.width), dtype=np.uint8)
+        rows = np.empty((min(at_once, n - first), level.width), dtype=np.uint8)
         encode_loops.from_panels(codes.codes, step_bytes, first, rows, 1)
         np.matmul(rows.view(number).astype(np.float32), axes, out=Y[first : first + len(rows)])
 
-    list(threads.in_pool(project, range(0, n, _AT_ONCE), n_threads))
+    list(threads.in_pool(project, range(0, n, at_once), n_threads))
     return Y
 
 
