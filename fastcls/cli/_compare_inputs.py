@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,13 +21,16 @@ from fastcls.datasets import (
     UNLABELLED,
     Dataset,
     NoLabelsError,
+    RowIds,
     UnknownColumnsError,
     UnknownLabelsError,
+    check_same_rows,
     existing_path,
     features_wanted,
     find_labels,
     find_test_rows,
     in_order,
+    kept_row_ids,
     own_labels_only,
     plain_labels,
     read_labels,
@@ -105,16 +109,18 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     paths = named_paths(options.data)
     for path in paths.values():
         require_data(path)
-    given, named = _given(options.labels)
+    given, named, names_of_labels = _given(options.labels)
     # test rows in files next to .npy files, as fastcls run takes them
     test_rows = options.labels is None and not options.test and options.folds is None
     read: dict[str, Dataset] = {}
     labelled: dict[str, np.ndarray] = {}
+    named_rows = [names_of_labels]
     unknown = set(options.drop)
     for done, (name, path) in enumerate(paths.items(), 1):
-        read[name], own = _read(
+        read[name], own, names_of_rows = _read(
             path, given=given is not None, named=named, test_rows=test_rows, drop=options.drop, unknown=unknown
         )
+        named_rows.append(names_of_rows)
         if own:
             labelled[path] = labels_of(read[name], read[name].y)
         report(done, len(paths))
@@ -132,6 +138,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
     if given is not None:
         _note_others(labelled, labels, source)
+    _check_order(named_rows)
     test, test_labels, test_source = _test(options, paths, read, labelled)
     classes, codes = _codes(labels, test_labels, source, test_source)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]
@@ -145,17 +152,26 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     return Representations(rows, y, test, y_test, classes, numbers, test_numbers, source, test_source)
 
 
-def _given(labels: str | None) -> tuple[np.ndarray | None, str | None]:
-    """The labels in the file that is given, or else the name of the array or column that has them."""
+def _given(labels: str | None) -> tuple[np.ndarray | None, str | None, list[RowIds]]:
+    """The labels in the file that is given, or else the name of what has them; and the names of its rows."""
     if labels is None or not os.path.exists(labels):
-        return None, labels
-    return plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels)), None
+        return None, labels, []
+    with kept_row_ids() as names:
+        found = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
+    return found, None, names
+
+
+def _check_order(named_rows: Sequence[Sequence[RowIds]]) -> None:
+    """Refuse files that name their rows, and have them in another order. Each has training rows first, then test rows."""
+    for one, other in itertools.combinations(named_rows, 2):
+        for first, second in zip(one, other, strict=False):
+            check_same_rows(first, second)
 
 
 def _read(
     path: str, *, given: bool, named: str | None, test_rows: bool, drop: tuple[str, ...], unknown: set[str]
-) -> tuple[Dataset, bool]:
-    """The data at a path, and whether it has labels of its own.
+) -> tuple[Dataset, bool, list[RowIds]]:
+    """The data at a path, whether it has labels of its own, and the names of its rows.
 
     If labels are `given`, none are looked for next to the rows, and those inside may be wrong. If they are `named`, only an
     array or column of this name has them. Columns to `drop` that the data has are taken out of `unknown`.
@@ -163,12 +179,13 @@ def _read(
     has_names = takes(path, "labels")  # a folder of images always has labels
     options: dict[str, Any] = {"test_rows": test_rows, "drop": drop if takes(path, "drop") else (), "unknown": unknown}
     try:
-        with own_labels_only() if given or named is not None else nullcontext():
-            return _loaded(path, labels=named if has_names else None, **options), True
+        with own_labels_only() if given or named is not None else nullcontext(), kept_row_ids() as names:
+            return _loaded(path, labels=named if has_names else None, **options), True, names
     except InputError as error:
         if not has_names or not (given or isinstance(error, (NoLabelsError, UnknownLabelsError))):
             raise
-    return _loaded(path, labels=UNLABELLED, **options), False
+    with kept_row_ids() as names:
+        return _loaded(path, labels=UNLABELLED, **options), False, names
 
 
 def _loaded(path: str, *, drop: tuple[str, ...], unknown: set[str], **options: Any) -> Dataset:
@@ -229,10 +246,10 @@ def _note_others(labelled: Mapping[str, np.ndarray], labels: np.ndarray, source:
         if len(own) == len(labels):
             sizes, wanted = (np.sort(np.unique(of, return_counts=True)[1]) for of in (own, labels))
             if np.array_equal(sizes, wanted) and (rows := _contradiction(own, labels)) is not None:
-                at = rows[1]
+                a, b = rows
                 said += (
-                    f"; their classes have the same sizes, but they differ, first at row {at} ({quoted(own[at])} and "
-                    f"{quoted(labels[at])}): check that both have the rows in the same order"
+                    f"; their classes have the same sizes, but rows {a} and {b} are both {quoted(own[a])} there, and "
+                    f"{quoted(labels[a])} and {quoted(labels[b])} here: check that both have the rows in the same order"
                 )
         log.info("%s", said)
 
@@ -311,9 +328,10 @@ def _test(
     `own` are the paths whose data has labels of its own.
     """
     with_test = [name for name, dataset in read.items() if dataset.X_test is not None]
-    given, named = _given(options.test_labels)
+    given, named, names_of_labels = _given(options.test_labels)
     if named is None and given is None:  # a column of the training rows may be one of the test rows too
         named = _given(options.labels)[1]
+    named_rows = [names_of_labels]
     labelled: dict[str, np.ndarray] = {}
     test: dict[str, np.ndarray] = {}
     if options.test:
@@ -328,13 +346,15 @@ def _test(
             require_data(path)
             wanted = read[name].feature_names or ()
             with features_wanted(wanted):
-                dataset, has_labels = _read(
+                dataset, has_labels, names_of_rows = _read(
                     path, given=given is not None, named=named, test_rows=False, drop=options.drop, unknown=set()
                 )
+            named_rows.append(names_of_rows)
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
                 labelled[path] = labels_of(dataset, dataset.y)
+        _check_order(named_rows)
     elif with_test:
         if lacking := [name for name in paths if name not in with_test]:
             raise InputError(

@@ -44,6 +44,8 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _label_files.py  labels from a file of their own, of any format
     _tables.py   which columns of a table are features and labels; a table to a Dataset
     _row_names.py  columns of a table that name or number its rows, and are no features
+    _row_ids.py  what these say: whether files have the same rows in the same order
+    _doubtful_features.py  notes features that may be none: copies of the label, times, counts of the rows
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of unknown layout
     _common.py   checks of paths; what a loader leaves out or changes is noted once, in Dataset.notes
@@ -90,6 +92,7 @@ from ._listing import (
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._next_to import find_labels, find_test_rows, own_labels_only
 from ._npy import read_npy
+from ._row_ids import RowIds, check_same_rows, kept_row_ids
 from ._row_names import features_wanted
 from ._split import can_stratify, split_rows
 from ._tables import UnknownColumnsError, in_order

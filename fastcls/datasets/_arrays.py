@@ -24,12 +24,14 @@ from fastcls.datasets._assemble import (
     given_labels,
     has_own_labels,
     names_among,
+    naming_arrays,
     refuse_flat,
 )
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._next_to import find_classes, find_labels, find_test_rows, label_names
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._row_ids import keep
 from fastcls.datasets._stored import is_stored, read_whole
 from fastcls.datasets._tables import in_order
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
@@ -112,12 +114,14 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     extra = [key for key in ("class_names", "image_shape") if key in there]
     used = [key for key in (*names, *extra) if key is not None]
     note_left_out(name_of(file), [key for key in there if key not in used], ", ".join(used))
+    own_names = naming_arrays(there, used, lambda key: read_npz(file, [key])[key])
+    keep(quoted(file), own_names)
     wanted = [key for key in used if key != names.y or own_labels]
     arrays = read_npz(file, wanted, [(str(names.X), str(names.y)), (str(names.X_test), str(names.y_test))])
     assert names.X is not None
     return assemble(
         arrays[names.X],
-        arrays[str(names.y)] if own_labels else given_labels(labels, there),
+        arrays[str(names.y)] if own_labels else given_labels(labels, there, rows=(quoted(file), own_names)),
         arrays.get(str(names.X_test)),
         arrays.get(str(names.y_test)),
         class_names=arrays.get("class_names"),

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from fastcls.datasets._common import existing_path, name_of, note, note_left_out
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
+from fastcls.datasets._row_ids import NamesOfRows, check_same_rows, keep, kept_row_ids, row_ids
+from fastcls.datasets._row_names import tells_rows_apart
 
 #: words that name rows and labels, the preferred one first
 ROWS = ("x", "features", "feature", "feats", "embeddings", "embedding", "embs", "emb", "images", "image", "vectors", "data")
@@ -120,11 +123,13 @@ def assemble_named(
     names = names_among(there, file, labels, kind)
     used = [key for key in names if key is not None]
     own_labels = has_own_labels(labels, there)
+    own_names = naming_arrays(there, used, read)
+    keep(quoted(file), own_names)
     note_left_out(name or name_of(file), [key for key in there if key not in used], ", ".join(used))
     assert names.X is not None
     return assemble(
         read(names.X),
-        read(str(names.y)) if own_labels else given_labels(labels, there),
+        read(str(names.y)) if own_labels else given_labels(labels, there, rows=(quoted(file), own_names)),
         None if names.X_test is None else read(names.X_test),
         None if names.y_test is None else read(names.y_test),
         class_names=class_names,
@@ -132,6 +137,12 @@ def assemble_named(
         name=name or name_of(file),
         called=called_in(names, labels, there, lambda key: f"{quoted(file)}: {key}"),
     )
+
+
+def naming_arrays(there: Collection[str], used: Collection[str], read: Callable[[str], np.ndarray]) -> NamesOfRows:
+    """The arrays of a file that say which row a row is, and are not used."""
+    names = [key for key in there if key not in used and tells_rows_apart(key, is_text=True)]
+    return {key: partial(read, key) for key in names}
 
 
 def called_in(names: ArrayNames, labels: Any, there: Collection[str], called: Callable[[str], str]) -> ArrayNames:
@@ -145,14 +156,22 @@ def called_labels(labels: Any) -> str:
     return quoted(labels) if isinstance(labels, (str, os.PathLike)) else "y"
 
 
-def given_labels(labels: Any, there: Collection[str] = ()) -> np.ndarray | None:
-    """Labels given as an array or as the path of a file; None for `UNLABELLED`. `there` are the names it could have been."""
+def given_labels(labels: Any, there: Collection[str] = (), *, rows: tuple[str, NamesOfRows] = ("", {})) -> np.ndarray | None:
+    """Labels given as an array or as the path of a file; None for `UNLABELLED`. `there` are the names it could have been.
+
+    `rows` is how messages call the rows, and the columns that name them: if the file of labels names its rows too, both must
+    be of the same rows in the same order.
+    """
     from fastcls.datasets._label_files import read_labels  # its readers import this module
 
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(file_of_labels(labels, there))
+        with kept_row_ids() as theirs:
+            y = read_labels(file_of_labels(labels, there))
+        if theirs and (own := row_ids(*rows)):
+            check_same_rows(own, theirs[0])
+        return y
     return plain_labels(labels, "y")
 
 

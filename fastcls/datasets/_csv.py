@@ -18,7 +18,9 @@ from fastcls._validation.messages import counted, quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, not_utf8, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
-from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows
+from fastcls.datasets._row_ids import are_kept as row_ids_are_kept
+from fastcls.datasets._row_ids import keep
+from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows, tells_rows_apart
 from fastcls.datasets._tables import (
     LABEL_COLUMNS,
     Chosen,
@@ -105,7 +107,9 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, drop: Any = None
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
     rows = itertools.chain([two] if headed else [one, two], lines)
-    X, y, split, parts = _read(rows, names, chosen, where)
+    # cells that name rows are kept only where they will be compared with those of another file
+    are_compared = row_ids_are_kept() or (chosen.label is None and isinstance(labels, (str, os.PathLike)))
+    X, y, split, parts, row_names = _read(rows, names, chosen, where, are_compared=are_compared)
     if not parts:
         raise without_features(where)
     columns = [Column("features", "vectors", "numbers", lambda: X, parts=parts)]
@@ -113,13 +117,13 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, drop: Any = None
         columns.append(Column(chosen.label.name, "text", "text", lambda: y, is_label=True))
     if chosen.split is not None:
         columns.append(Column("split", "text", "text", lambda: split))
-    return Table(where, len(X), columns, is_named=headed)
+    return Table(where, len(X), columns, is_named=headed, row_names=row_names)
 
 
 def _read(
-    rows: Iterator[tuple[int, list[str]]], names: list[str], chosen: Chosen, where: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """The features as one array, the labels, the split, and the names of the features."""
+    rows: Iterator[tuple[int, list[str]]], names: list[str], chosen: Chosen, where: str, *, are_compared: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str], list[Column]]:
+    """The features as one array, the labels, the split, the names of the features, and the columns that name the rows."""
     numbered_names = {name: place for place, name in enumerate(names)}
     places = [numbered_names[column.name] for column in chosen.features]
     label_at, split_at = (None if column is None else names.index(column.name) for column in (chosen.label, chosen.split))
@@ -131,6 +135,7 @@ def _read(
     labels: list[str] = []
     lines: list[int] = []
     split: list[str] = []
+    of_rows: dict[str, list[str]] = {column.name: [] for column in chosen.row_names if are_compared}
     n_rows = max(1, min(_MOST_ROWS, _MOST_CELLS // len(names)))
     while numbered := list(itertools.islice(rows, n_rows)):
         for line, cells in numbered:
@@ -147,6 +152,8 @@ def _read(
             lines += [line for line, _ in numbered]
         if split_at is not None:
             split += [cells[split_at].strip() for cells in block]
+        for name, found in of_rows.items():
+            found += [cells[numbered_names[name]] for cells in block]
         wanted = block if len(places) == len(names) else [[cells[place] for place in places] for cells in block]
         try:
             if any("_" in "".join(cells) for cells in wanted):  # 1_000, which NumPy reads as Python does
@@ -166,15 +173,19 @@ def _read(
     dtype = np.uint8 if all(block.dtype == np.uint8 for block in blocks) else np.float64
     X = np.concatenate(blocks, dtype=dtype)
     names_used = [chosen.features[place].name for place in together]
+    row_names: dict[str, Any] = {name: np.array(found, dtype=object) for name, found in of_rows.items()}
     if apart:
-        X, names_used = _with_numbers(X, together, np.concatenate(numbers), apart, chosen, where)
-    return X, labels_of_texts(labels, lines, where), np.array(split), names_used
+        X, names_used, left_out = _with_numbers(X, together, np.concatenate(numbers), apart, chosen, where)
+        row_names |= left_out
+    columns = [Column(name, "text", "text", lambda values=values: values) for name, values in row_names.items()]  # type: ignore[misc]
+    return X, labels_of_texts(labels, lines, where), np.array(split), names_used, columns
 
 
 def _with_numbers(
     X: np.ndarray, together: list[int], numbers: np.ndarray, apart: list[int], chosen: Chosen, where: str
-) -> tuple[np.ndarray, list[str]]:
-    """The features, and those of the columns apart that do not number the rows; the names of all, in the file's order."""
+) -> tuple[np.ndarray, list[str], dict[str, np.ndarray]]:
+    """The features, and those of the columns apart that do not number the rows, with the names of all, in the file's order;
+    and the columns that number the rows."""
     columns = {chosen.features[place].name: numbers[:, at] for at, place in enumerate(apart)}
     left_out = {name: values for name, values in columns.items() if number_rows(name, values)}
     note_numbers(where, left_out)
@@ -183,7 +194,7 @@ def _with_numbers(
     places = [*together, *(apart[at] for at in kept)]
     order = np.argsort(places)
     joint = np.concatenate([X, more], axis=1)[:, order] if kept else X
-    return joint, [chosen.features[places[at]].name for at in order]
+    return joint, [chosen.features[places[at]].name for at in order], left_out
 
 
 def _are_bytes(values: np.ndarray) -> bool:
@@ -209,13 +220,17 @@ def read_label_column(file: Path) -> np.ndarray:
         bool(rest) and not is_number(first) and all(len(cells) == 1 and is_number(cells[0]) for cells in rest)
     )
     found, places = [], []
-    for line, cells in lines[1:] if is_headed else lines:
+    rows = lines[1:] if is_headed else lines
+    for line, cells in rows:
         if len(cells) != len(names) or not cells[place].strip():
             raise InputError(f"{where} has no label in line {line}: fill it, or remove the row")
         found.append(cells[place].strip())
         places.append(line)
     if not found:
         raise InputError(f"{where} has no labels below its first line; wanted one label per line")
+    if is_headed:
+        others = [at for at, name in enumerate(names) if at != place and tells_rows_apart(name, is_text=True)]
+        keep(where, {names[at]: lambda at=at: [cells[at] for _, cells in rows] for at in others})  # type: ignore[misc]
     return labels_of_texts(found, places, where)
 
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._common import UNNAMED, note
 
 #: names of columns that are never features
@@ -21,7 +21,6 @@ _NUMBERS = re.compile(
     r"(row|sample|obs|observation|record|item|image|instance|example|line)?[ _.-]*(id|idx|index|key|no|nr|num|number|#|n|i)?"
 )
 _COUNTS = 0.9  # share of steps of one
-_LEAST_TO_NOTE = 10  # rows
 
 #: names of the features that a model or the training rows have, so that other tables have the same
 _wanted: ContextVar[frozenset[str] | None] = ContextVar("wanted", default=None)
@@ -63,6 +62,14 @@ def number_rows(name: str, values: np.ndarray) -> bool:
     return len(np.unique(numbers)) == len(numbers) or float(np.mean(np.diff(numbers) == 1)) >= _COUNTS
 
 
+def tells_rows_apart(name: str, *, is_text: bool) -> bool:
+    """Whether a column with this name, which is no feature, may say which row a row is."""
+    low = name.strip().lower()
+    if low == "split" or low in _FOLDS:
+        return False
+    return any(names_rows(one, is_text=is_text) or may_number_rows(one) for one in (name, low.removesuffix("s")))
+
+
 def note_names(where: str, names: Sequence[str]) -> None:
     """Note the columns that are left out because of their names."""
     splits = [name for name in names if name.strip().lower() == "split"]
@@ -86,14 +93,3 @@ def note_numbers(where: str, columns: Mapping[str, np.ndarray]) -> None:
             f"{where}: left out {quoted(name or UNNAMED)}, because its values ({first}) number the "
             "rows; rename the column to keep it"
         )
-
-
-def note_counts(where: str, names: Sequence[str], X: np.ndarray) -> None:
-    """Note features that count the rows, 0, 1, 2, ... or 1, 2, 3, ..., whatever their names."""
-    if len(X) < _LEAST_TO_NOTE or X.dtype.kind not in "iuf" or len(names) != X.shape[1]:
-        return
-    first, last = X[0].astype(np.float64), X[-1].astype(np.float64)
-    for column in np.flatnonzero(((first == 0) | (first == 1)) & (last - first == len(X) - 1)).tolist():
-        if np.array_equal(X[:, column], first[column] + np.arange(len(X))):
-            what = f"the column {quoted(names[column])} counts its {counted(len(X), 'row')}"
-            note(f"{where}: {what}, and is read as a feature: remove it if it is none")

@@ -28,17 +28,19 @@ from fastcls.datasets._assemble import (
 )
 from fastcls.datasets._common import note, note_left_out
 from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._doubtful_features import note_doubtful
 from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
+from fastcls.datasets._row_ids import keep
 from fastcls.datasets._row_names import (
     features_wanted,
     may_number_rows,
     names_rows,
-    note_counts,
     note_names,
     note_numbers,
     number_rows,
+    tells_rows_apart,
 )
 
 Kind = Literal["numbers", "vectors", "text", "images", "other"]
@@ -67,7 +69,8 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     """The columns of a file or a data frame, and for messages its name, how its columns got theirs, and its first row.
 
-    `is_named`: the names of the columns are the file's, not their numbers.
+    `is_named`: the names of the columns are the file's, not their numbers. `row_names`: columns that name its rows and are
+    left out already.
     """
 
     where: str
@@ -76,6 +79,7 @@ class Table(NamedTuple):
     naming: str = ""
     first: str = "at row 0"
     is_named: bool = True
+    row_names: Sequence[Column] = ()
 
 
 class UnknownColumnsError(InputError):
@@ -85,11 +89,13 @@ class UnknownColumnsError(InputError):
 
 
 class Chosen(NamedTuple):
-    """The columns that are features (one of vectors, one of images, or many of numbers), labels and the split."""
+    """The columns that are features (one of vectors, one of images, or many of numbers), labels, the split, and the columns
+    that name the rows."""
 
     features: Sequence[Column]
     label: Column | None
     split: Column | None
+    row_names: Sequence[Column] = ()
 
 
 def names_to_drop(drop: Any) -> tuple[str, ...]:
@@ -147,7 +153,9 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
         if found:
             features = named or found
             note_left_out(table.where, [column.name for column in others if column is not features[0]], features[0].name)
-            return Chosen(features, label, split)
+            return Chosen(
+                features, label, split, naming_rows(table, [column for column in others if column not in features])
+            )
     named_so = [column.name for column in others if names_rows(column.name, is_text=column.kind == "text")]
     note_names(table.where, named_so)
     features = [column for column in others if column.name not in named_so]
@@ -160,7 +168,13 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
         raise without_features(table.where)
     if odd := [column for column in features if column.kind != "numbers"]:
         raise _no_numbers(table, odd, are_labelled=label is not None or labels is not None)
-    return Chosen(features, label, split)
+    return Chosen(features, label, split, naming_rows(table, [column for column in others if column not in features]))
+
+
+def naming_rows(table: Table, columns: Sequence[Column]) -> Sequence[Column]:
+    """The columns that say which row a row is, of those that are no features."""
+    left = [column for column in columns if column.kind in ("numbers", "text")]
+    return [*table.row_names, *(column for column in left if tells_rows_apart(column.name, is_text=column.kind == "text"))]
 
 
 def _no_numbers(table: Table, odd: Sequence[Column], *, are_labelled: bool) -> InputError:
@@ -169,6 +183,8 @@ def _no_numbers(table: Table, odd: Sequence[Column], *, are_labelled: bool) -> I
     at = f", {quoted(first.values()[0], 40)} {table.first}" if first.kind == "text" else ""
     others = f" (and {quoted_list(column.name for column in odd[1:])} no numbers either)" if odd[1:] else ""
     ways = [f"leave {them} out with {_dropped(odd)}", f"encode {them} as numbers"]
+    if all(column.kind == "text" for column in odd):  # the numbers of text would be an order that it does not have
+        ways[1] = "write each category as a column of 0 and 1"
     if first.hint is not None:
         ways = [first.hint, ways[0]]
     return InputError(
@@ -237,7 +253,9 @@ def load_tables(
                 note(f"{table.where} has no labels and is left out")
                 continue
             raise without_labels(table)
-        y = given_labels(given) if chosen.label is None else chosen.label.values()
+        own_names = {column.name: column.values for column in chosen.row_names}
+        keep(table.where, own_names)
+        y = chosen.label.values() if chosen.label is not None else given_labels(given, rows=(table.where, own_names))
         parts.append((table, chosen, y))
         called.append(called_labels(given) if chosen.label is None else called_column(table, chosen.label.name))
     _check_class_names([(table, chosen.label) for table, chosen, _ in parts if chosen.label is not None])
@@ -245,7 +263,7 @@ def load_tables(
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
         return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
-    note_counts(train.where, _names_of(parts[0][1].features), X)
+    note_doubtful(train.where, _names_of(parts[0][1].features), X, y)
     features = _names_of(parts[0][1].features) if train.is_named else ()
     known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None, "is_finite": True}
     known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
@@ -345,7 +363,19 @@ def joined(tables: Sequence[Table]) -> Table:
 
     columns = [column._replace(values=lambda name=column.name: values(name)) for column in first.columns]  # type: ignore[misc]
     n_rows, is_named = sum(table.n_rows for table in tables), all(table.is_named for table in tables)
-    return Table(f"{first.where}, ...", n_rows, columns, is_named=is_named)
+    names = [column for column in first.row_names if all(column.name in _named(table.row_names) for table in tables)]
+    row_names = [
+        column._replace(
+            kind="text",
+            values=lambda name=column.name: np.concatenate([_named(table.row_names)[name].values() for table in tables]),  # type: ignore[misc]
+        )
+        for column in names
+    ]
+    return Table(f"{first.where}, ...", n_rows, columns, is_named=is_named, row_names=row_names)
+
+
+def _named(columns: Sequence[Column]) -> dict[str, Column]:
+    return {column.name: column for column in columns}
 
 
 def without_features(where: str) -> InputError:

@@ -89,8 +89,8 @@ def test_labels_inside_the_data_are_noted_and_checked_for_the_order_of_the_rows(
     assert compared(*words)[0]["notes"] == [said]
     np.savez("c.npz", X=np.load("a.npy"), y=np.sort(Y))
     order = (
-        f"{said}; their classes have the same sizes, but they differ, first at row 1 ('0' and '1'): check that both have "
-        "the rows in the same order"
+        f"{said}; their classes have the same sizes, but rows 0 and 1 are both '0' there, and '0' and '1' here: check that "
+        "both have the rows in the same order"
     )
     assert compared(*words)[0]["notes"] == [order]
     test = ("--test", "a.npy,c.npz", "--test-labels", "given.npy")

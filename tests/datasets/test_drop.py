@@ -59,14 +59,17 @@ def test_the_columns_are_left_out(name, tmp_path):
 @pytest.mark.parametrize("name", MAKERS)
 def test_text_that_is_no_label_is_refused_with_the_names_for_drop(name, tmp_path):
     made = MAKERS[name](tmp_path)
-    said = " (and 'note' no numbers either): leave them out with drop=['caption', 'note'], or encode them as numbers"
+    said = " (and 'note' no numbers either): leave them out with drop=['caption', 'note'], or write each category as"
     for words in ("the column 'caption' has text, 'a dog 0' ", said):
         check_refused(lambda: datasets.load(made), words)
 
 
 def test_one_name_is_enough_and_features_may_be_dropped(tmp_path):
     file = MAKERS["csv"](tmp_path)
-    check_refused(lambda: datasets.load(file, drop="caption"), "leave it out with drop=['note'], or encode it as numbers")
+    check_refused(
+        lambda: datasets.load(file, drop="caption"),
+        "leave it out with drop=['note'], or write each category as a column of 0 and 1",
+    )
     assert datasets.load(file, drop=("caption", "note", "a")).feature_names == ("b",)
 
 
@@ -93,7 +96,10 @@ def test_other_layouts_refuse_it(tmp_path):
 
 def test_the_labels_may_be_text_if_nothing_else_is_named_so(tmp_path):
     (tmp_path / "t.csv").write_text("a,kind,place\n1.5,x,p\n2.5,y,q\n")
-    said = "drop=['kind', 'place'], or encode them as numbers; or, if it has the labels, call the column of labels 'label'"
+    said = (
+        "drop=['kind', 'place'], or write each category as a column of 0 and 1; or, if it has the labels, call the column "
+        "of labels 'label'"
+    )
     check_refused(lambda: datasets.load(tmp_path / "t.csv"), said)
     assert datasets.load(tmp_path / "t.csv", drop="place").class_names == ("x", "y")
 

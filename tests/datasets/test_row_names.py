@@ -7,29 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _refused import check_refused
+from _tables import formats, load
 
 from fastcls import datasets
 
 N = 24
 A, B, Y = np.linspace(0, 1, N), np.sqrt(np.arange(N)), np.arange(N) % 3
-
-
-def load(ending: str, path: Path, columns: dict[str, object]) -> datasets.Dataset:
-    if ending == "csv":
-        rows = zip(*columns.values(), strict=True)  # type: ignore[call-overload]
-        text = "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)])
-        path.with_suffix(".csv").write_text(text)
-        return datasets.load(path.with_suffix(".csv"))
-    if ending == "frame":
-        pd = pytest.importorskip("pandas", reason="pandas is not installed")
-        return datasets.load(pd.DataFrame(columns))
-    pa = pytest.importorskip("pyarrow", reason="Parquet files are written by pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet files are written by pyarrow")
-    parquet.write_table(pa.table(columns), path.with_suffix(".parquet"))
-    return datasets.load(path.with_suffix(".parquet"))
-
-
-formats = pytest.mark.parametrize("ending", ["csv", "parquet", "frame"])
 
 
 @formats
@@ -79,7 +62,10 @@ def test_features_with_such_names_stay_in_their_place(ending: str, name: str, va
 def test_other_columns_that_count_the_rows_are_features_with_a_note(ending: str, tmp_path: Path) -> None:
     found = load(ending, tmp_path / "f", {"time": 1 + np.arange(N), "b": B, "label": Y})
     assert found.feature_names == ("time", "b")
-    assert any("the column 'time' counts its 24 rows, and is read as a feature: remove it" in note for note in found.notes)
+    assert any(
+        "the column 'time' counts its 24 rows; it is read as a feature: if it is none, give drop=['time']" in note
+        for note in found.notes
+    )
 
 
 def test_a_column_of_numbers_of_rows_leaves_bytes_bytes(tmp_path: Path) -> None:

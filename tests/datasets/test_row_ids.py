@@ -1,0 +1,119 @@
+"""Files that name their rows, and have them in another order than the file that they are used with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _refused import check_refused
+from _tables import write_csv, write_hdf5, write_npz, write_parquet
+
+from fastcls import InputError, datasets
+from fastcls.datasets import RowIds, check_same_rows, kept_row_ids, read_labels
+
+N = 30
+NAMES = [f"img_{row:03d}" for row in np.random.default_rng(0).permutation(N)]
+Y = np.arange(N) % 3
+X = np.random.default_rng(1).standard_normal((N, 4)) + Y[:, None]
+OTHER = np.random.default_rng(2).permutation(N)
+
+
+TABLES: dict[str, Callable[[Path, dict[str, object]], Path]] = {"csv": write_csv, "parquet": write_parquet}
+ARRAYS: dict[str, Callable[[Path, dict[str, object]], Path]] = {"npz": write_npz, "h5": write_hdf5}
+each_file = pytest.mark.parametrize("ending", [*TABLES, *ARRAYS])
+each_of_labels = pytest.mark.parametrize("of_labels", [*TABLES, *ARRAYS])
+
+
+def write_rows(folder: Path, ending: str, names: object) -> Path:
+    path = folder / f"rows.{ending}"
+    if ending in TABLES:
+        return TABLES[ending](path, {"id": names, **{f"f{column}": X[:, column] for column in range(4)}})
+    return ARRAYS[ending](path, {"X": X, "ids": names})
+
+
+def write_labels(folder: Path, ending: str, names: object, y: np.ndarray) -> Path:
+    return (TABLES | ARRAYS)[ending](folder / f"given.{ending}", {"id": names, "label": y})
+
+
+@each_file
+@each_of_labels
+def test_labels_of_the_same_rows_in_another_order_are_refused(ending: str, of_labels: str, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, ending, NAMES)
+    labels = write_labels(tmp_path, of_labels, [NAMES[row] for row in OTHER], Y[OTHER])
+    name = "id" if ending in TABLES else "ids"
+    said = (
+        f"'{rows}' and '{labels}' do not have the same rows in the same order: '{name}' of row 0 is '{NAMES[0]}' in '{rows}'"
+    )
+    check_refused(
+        lambda: datasets.load(rows, labels=labels), f"{said} and '{NAMES[OTHER[0]]}' in '{labels}' (the same names)"
+    )
+    labels = write_labels(tmp_path, of_labels, NAMES, Y)
+    np.testing.assert_array_equal(datasets.load(rows, labels=labels).y, Y)
+
+
+def test_names_that_are_left_out_are_not_compared(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, "csv", NAMES)
+    labels = write_labels(tmp_path, "csv", [NAMES[row] for row in OTHER], Y)
+    np.testing.assert_array_equal(datasets.load(rows, labels=labels, drop="id").y, Y)
+
+
+def test_a_table_of_several_files_names_its_rows_too(tmp_path: Path) -> None:
+    os.mkdir(tmp_path / "parts")
+    for part, rows in enumerate(np.array_split(np.arange(N), 3)):
+        write_csv(
+            tmp_path / "parts" / f"train-{part}.csv", {"id": [NAMES[row] for row in rows], "a": X[rows, 0], "b": X[rows, 1]}
+        )
+    labels = write_labels(tmp_path, "csv", [NAMES[row] for row in OTHER], Y[OTHER])
+    check_refused(lambda: datasets.load(tmp_path / "parts", labels=labels), "do not have the same rows in the same order")
+    labels = write_labels(tmp_path, "csv", NAMES, Y)
+    np.testing.assert_array_equal(datasets.load(tmp_path / "parts", labels=labels).y, Y)
+
+
+@each_of_labels
+def test_what_a_file_of_labels_says_of_its_rows_is_collected(of_labels: str, tmp_path: Path) -> None:
+    with kept_row_ids() as found:
+        np.testing.assert_array_equal(read_labels(write_labels(tmp_path, of_labels, NAMES, Y)), Y)
+    assert [list(ids.columns["id"]) for ids in found] == [NAMES]
+    numbers = write_labels(tmp_path, of_labels, 7.0 * np.arange(N), Y)
+    with kept_row_ids() as found:
+        read_labels(numbers)
+    assert [float(value) for value in found[0].columns["id"]] == [7.0 * row for row in range(N)]
+
+
+def ids(where: str, **columns: list[str]) -> RowIds:
+    return RowIds(where, columns)
+
+
+def test_rows_are_compared_by_columns_of_the_same_name_where_there_are_some() -> None:
+    own, its = ["a", "b", "c"], ["c", "b", "a"]
+    check_same_rows(ids("A", id=own, index=["0", "1", "2"]), ids("B", id=own, index=["2", "1", "0"]))
+    check_same_rows(ids("A", id=own, index=["0", "1", "2"]), ids("B", id=["0", "2", "1"], index=["0", "1", "2"]))
+    for other in (ids("B", id=its), ids("B", IDs=its), ids("B", path=its)):  # another name, where none is in both
+        with pytest.raises(InputError, match="A and B do not have the same rows in the same order"):
+            check_same_rows(ids("A", id=own), other)
+    check_same_rows(ids("A", id=own), ids("B", id=[*its, "d"]))  # another number of rows is refused elsewhere
+    repeated = ["p1", "p1", "p2"]  # of persons
+    check_same_rows(ids("A", id=repeated), ids("B", id=repeated))
+    with pytest.raises(InputError, match=r"'id' of row 1 is 'p1' in A and 'p2' in B \(the same names\)"):
+        check_same_rows(ids("A", id=repeated), ids("B", id=["p1", "p2", "p1"]))
+
+
+def test_rows_that_are_partly_others_are_refused_and_other_names_are_noted(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputError, match=r"'id' of row 2 is 'c' in A and 'x' in B \(2 names of 3 in both\)"):
+        check_same_rows(ids("A", id=["a", "b", "c"]), ids("B", id=["a", "b", "x"]))
+    with caplog.at_level("INFO", "fastcls"):
+        check_same_rows(ids("A", id=["a", "b"]), ids("B", path=["a.png", "b.png"]))
+        assert not caplog.messages
+        check_same_rows(ids("A", path=["d/a.png", "d/b.png"]), ids("B", file=["a.png", "b.png"]))
+    assert caplog.messages == [
+        "'path' in A and 'file' in B share no value, so whether both have the same rows in the same order is not checked"
+    ]
+
+
+def test_names_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", X=X, ids=np.array([{}] * N, dtype=object), names=np.zeros((N, 2)))
+    labels = write_labels(tmp_path, "csv", NAMES, Y)
+    np.testing.assert_array_equal(datasets.load(tmp_path / "rows.npz", labels=labels).y, Y)
