@@ -28,8 +28,9 @@ from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
 from ._few_shot import evaluate_few_shot, notes_on_sizes
 from ._knn import evaluate_neighbors
+from ._logistic import Fits
 from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
-from ._parts import PartsFolder
+from ._parts import Found, PartsFolder
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import evaluate_probe
 from ._representations import check_labels_of, check_names, check_representation, check_test_rows
@@ -232,7 +233,7 @@ class Plan:
         self.parts = self._parts()
         self.reused: list[tuple[str, str]] = []
         self._folder = None if cache is None else PartsFolder(cache)
-        self._found: dict[Part, tuple[list[Line], float]] = {}
+        self._found: dict[Part, Found] = {}
         for part in self.parts:
             known = None if self._folder is None else self._folder.read(part.key, len(self.truth))
             if known is not None:
@@ -300,7 +301,7 @@ class Plan:
 
     def compared_line(self, part: Part) -> Line:
         """The setting of an evaluated part that is compared in pairs."""
-        lines, _ = self._found[part]
+        lines = self._found[part].lines
         return lines[compared([line.setting for line in lines])]
 
     def is_done(self, part: Part) -> bool:
@@ -316,9 +317,11 @@ class Plan:
         for kept, held in self._splits:
             folds.append(self._answers(part, kept, held, progress))
         lines = self._measured(_pooled(folds), folds[0].names)
-        self._found[part] = lines, time.perf_counter() - started
+        fits = [fold.fits for fold in folds if fold.fits is not None]
+        note = Fits(fits[0].max_iter, [end for one in fits for end in one.ends]).note() if fits else None
+        self._found[part] = Found(lines, time.perf_counter() - started, note)
         if self._folder is not None:
-            self._folder.write(part.key, *self._found[part])
+            self._folder.write(part.key, self._found[part])
 
     def _data(self, part: Part, kept: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Training rows and test rows with their labels."""
@@ -357,7 +360,7 @@ class Plan:
         """Put all parts together."""
         found: dict[str, dict[str, tuple[list[Line], float]]] = {name: {} for name in self.protocols}
         for part in self.parts:
-            found[part.protocol][part.representation] = self._found[part]
+            found[part.protocol][part.representation] = self._found[part][:2]
         title = (
             f"comparison: {counted(self.n_train, 'training row')}, {counted(len(self.truth), 'test row')} ({self.how}), "
             f"{counted(len(self.classes), 'class')}"
@@ -372,6 +375,8 @@ class Plan:
         """What to know of the rows, and of the parts: a probe that chose an end of its grid, classes of few rows."""
         found = [note for note in (note_on_unknown(self.truth, self.unknown), self._repeats_note) if note is not None]
         for part in filter(self.is_done, self.parts):
+            if (on_fits := self._found[part].note) is not None:
+                found.append(f"{part.protocol}, {part.representation}: {on_fits}")
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
             name = next((one for one in ("C", "weight_decay") if one in line.setting), None)
             if chosen.kind != "probe" or name is None or not chosen.preset.exponents:

@@ -11,6 +11,8 @@ import numpy as np
 from fastcls._scoring.numbers import NUMBERS, Answers, measure
 from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
 
+from ._logistic import Fits
+
 
 def with_labels_ranked(found: Answers, truth: np.ndarray, n_classes: int) -> Answers:
     """The answers for protocols whose average precision ranks the predicted labels, and exists for two classes only.
@@ -54,6 +56,8 @@ class Evaluated:
         The numbers of the table; see `measure`.
     model : fitted classifier or None
         That of a probe's chosen setting, if it predicts rows as they are.
+    fits : Fits or None
+        How the fits ended whose answers these are.
     """
 
     title: str
@@ -64,6 +68,7 @@ class Evaluated:
     unknown: Mapping[int, Any] = field(default_factory=dict)
     names: Sequence[str] | None = None
     model: Any = None
+    fits: Fits | None = None
 
     def table(self) -> ResultTable:
         """Measure the answers."""

@@ -13,7 +13,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_run, one_of
@@ -27,7 +27,7 @@ from fastcls.neighbors import mean_distances
 
 from ._draws import dino_draw, dinov3_split, draw, mteb_draws
 from ._evaluated import Evaluated, names_of_mteb
-from ._logistic import fit_logistic
+from ._logistic import Fits, ended, fit_logistic
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import probe_of_best_cost
 from ._probe_draws import mteb_answers
@@ -207,9 +207,9 @@ def evaluate_few_shot(
     }
     names = names_of_mteb(truth, len(classes)) if preset == "mteb" else None
     notes = notes_on_sizes(wanted, np.bincount(codes[free], minlength=len(classes)))
-    if notes:
-        settings["note"] = "; ".join(notes)
-    return Evaluated(title, settings, lines, truth, classes, unknown, names)
+    for note in (*notes, fit.fits.note()):
+        add_note(settings, note)
+    return Evaluated(title, settings, lines, truth, classes, unknown, names, fits=fit.fits)
 
 
 def notes_on_sizes(wanted: Sequence[int | float], counts: np.ndarray) -> list[str]:
@@ -278,6 +278,7 @@ class _Fit:
     ) -> None:
         self.test, self.truth, self.n_classes, self.preset, self.held = test, truth, n_classes, preset, held
         self.n_jobs, self.n_threads = n_jobs, threads.effective(n_jobs)
+        self.fits = Fits(PROBE_PRESETS[preset].last_max_iter if preset in PROBE_PRESETS else 0, [])
 
     def means(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:
         scores = -mean_distances(part, codes, self.n_classes, self.test.rows, n_jobs=self.n_jobs)
@@ -315,6 +316,7 @@ class _Fit:
             )
         else:
             model = probe_of_best_cost(chosen, part, codes, *self.held, self.n_jobs)
+        self.fits.ends.append(ended(model, self.fits.max_iter))
         scores = linear_scores(self.test.rows, model.coef_, model.intercept_, self.n_threads)
         if self.preset == "mteb":
             return {None: mteb_answers(scores, self.truth)}

@@ -15,7 +15,7 @@ from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note
 from fastcls._validation.base import RandomState, check_run
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix, check_same_labels
@@ -26,7 +26,7 @@ from fastcls.optim import shared_directions
 
 from ..datasets import train_validation_split
 from ._draws import dinov3_label_split
-from ._logistic import at_minimum
+from ._logistic import Fits, at_minimum, ended
 from ._multilabel import Labels, check_label_preset, checked_label_test, checked_labels, label_table, probe_of_labels
 from ._presets import LABEL_PROBES, MULTILABEL_PRESETS, PROBE_PRESETS, ProbePreset
 from ._validation import VALIDATION, check_shards, check_validation, published_seed
@@ -93,7 +93,7 @@ def evaluate_label_probe(
         if progress is not None:
             progress(len(found), len(chosen.exponents))
     best = max(found, key=lambda C: (found[C], -C))  # of equally good ones the smallest
-    n_stopped, margins = _margins(chosen, best, X_all, Y_all[:, labels.kept], checked.rows, n_jobs, last=True)
+    fits, margins = _margins(chosen, best, X_all, Y_all[:, labels.kept], checked.rows, n_jobs, last=True)
     shares = expit(margins)
     (numbers,) = measure_labels(labels.test, [[LabelAnswers(margins > 0, shares, shares)]])
     lines = [({"C": C, "validation": value}, numbers if best == C else None) for C, value in found.items()]
@@ -107,11 +107,8 @@ def evaluate_label_probe(
     }
     if LABEL_PROBES[preset] == "voc2007":
         settings["voc2007"] = voc2007(labels.test, shares)
-    notes = [advice_at_end("C", best, list(found), found[best], grid="those that the protocol tries")]
-    if n_stopped:
-        notes.append(f"{n_stopped:,} of {len(labels.kept):,} fits stopped after {chosen.last_max_iter:,} iterations")
-    if any(notes):
-        settings["note"] = "; ".join(note for note in notes if note)
+    for note in (advice_at_end("C", best, list(found), found[best], grid="those that the protocol tries"), fits.note()):
+        add_note(settings, note)
     return label_table(f"linear probe by the protocol of {chosen.name}", settings, lines, labels)
 
 
@@ -155,14 +152,15 @@ def _checked_validation(validation: Any, X: np.ndarray, labels: Labels, test: Ch
 
 def _margins(
     chosen: ProbePreset, C: float, X: np.ndarray, Y: np.ndarray, queries: np.ndarray, n_jobs: int | None, *, last: bool
-) -> tuple[int, np.ndarray]:
-    """(fits that took all iterations, score of every label for every query, float64).
+) -> tuple[Fits, np.ndarray]:
+    """(how the fits ended, score of every label for every query, float64).
 
     One fit after the other: minimising the sum of all labels needs as many iterations as the slowest label and more, each
     over all labels (20 labels of embeddings: 213 instead of 22 to 73).
     """
-    margins, n_stopped = np.empty((len(queries), Y.shape[1])), 0
+    margins = np.empty((len(queries), Y.shape[1]))
     max_iter = chosen.last_max_iter if last else chosen.max_iter
+    fits = Fits(max_iter, [])
     for label in range(Y.shape[1]):
         codes = Y[:, label].astype(np.int64)
         if codes.min() == codes.max():  # no weight is better than 0, and no bias is the best: scikit-learn's constant
@@ -172,7 +170,7 @@ def _margins(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note
             model.fit(X, codes)
-        n_stopped += model.n_iter_ >= max_iter
+        fits.ends.append(ended(model, max_iter))
         scores = linear_scores(queries, model.coef_, model.intercept_, threads.effective(n_jobs))
         margins[:, label] = scores[:, 1] - scores[:, 0]
-    return n_stopped, margins
+    return fits, margins

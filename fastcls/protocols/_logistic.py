@@ -11,8 +11,8 @@ Sources: scikit-learn, sklearn/linear_model/_logistic.py, _linear_loss.py and _l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -55,19 +55,32 @@ class FittedLogistic:
     converged: bool
 
 
-def note_on_ends(ends: Sequence[tuple[bool, int]], max_iter: int) -> str | None:
-    """A note on fits that ended above their tolerance, from `converged` and `n_iter_` of each; None if there are none."""
-    n_stopped = sum(not converged and n_iter >= max_iter for converged, n_iter in ends)
-    n_stuck = sum(not converged and n_iter < max_iter for converged, n_iter in ends)
-    notes = [f"{n_stopped:,} of {counted(len(ends), 'fit')} stopped after {max_iter} iterations, as published"] * (
-        n_stopped > 0
-    )
-    if n_stuck:
-        notes.append(
-            f"{n_stuck:,} of {counted(len(ends), 'fit')} stopped early, because the line search found no step that lowers "
-            "the loss: scale the rows to values near 1"
-        )
-    return "; ".join(notes) or None
+class Fits(NamedTuple):
+    """How the fits of a protocol ended: `converged` and `n_iter_` of each, and the most iterations that it allows."""
+
+    max_iter: int
+    ends: list[tuple[bool, int]]
+
+    def note(self) -> str | None:
+        """A note on fits that ended above their tolerance; None if there are none."""
+        n_fits = counted(len(self.ends), "fit")
+        n_stopped = sum(not converged and n_iter >= self.max_iter for converged, n_iter in self.ends)
+        n_stuck = sum(not converged and n_iter < self.max_iter for converged, n_iter in self.ends)
+        notes = []
+        if n_stopped:
+            notes.append(f"{n_stopped:,} of {n_fits} stopped after {self.max_iter:,} iterations, as published")
+        if n_stuck:
+            notes.append(
+                f"{n_stuck:,} of {n_fits} stopped early, because the line search found no step that lowers the loss: scale "
+                "the rows to values near 1"
+            )
+        return "; ".join(notes) or None
+
+
+def ended(model: Any, max_iter: int) -> tuple[bool, int]:
+    """Whether a fitted probe converged, and its iterations."""
+    n_iter = int(model.n_iter_)
+    return (model.converged if isinstance(model, FittedLogistic) else n_iter < max_iter), n_iter
 
 
 def fit_logistic(

@@ -22,13 +22,13 @@ from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_run, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, shortened
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_features
 from fastcls._validation.types import widened
 from fastcls.metrics import METRICS, check_magnitude
 
 from ._draws import mteb_label_draws
-from ._logistic import fit_logistic, note_on_ends
+from ._logistic import Fits, fit_logistic
 from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, KNNPreset, MultilabelPreset, settings_of
 from ._shards import gather
@@ -99,7 +99,7 @@ def probe_of_labels(
 ) -> ResultTable:
     """`linear_probe` by MTEB's protocol with several labels per row: one logistic regression a label, on a few rows."""
     chosen, labels = MULTILABEL_PRESETS[preset], checked_labels(y, y_test)
-    ends: list[tuple[bool, int]] = []
+    fits = Fits(chosen.max_iter, [])
     checked = checked_label_test(test, labels, "l2")
 
     def answer(rows: np.ndarray, own: np.ndarray) -> LabelAnswers:
@@ -112,7 +112,7 @@ def probe_of_labels(
         wide, margins = widened(rows, np.float64), np.empty(labels.test.shape)
         for label in range(own.shape[1]):
             model = fit_logistic(wide, own[:, label], 2, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs)
-            ends.append((model.converged, model.n_iter_))
+            fits.ends.append((model.converged, model.n_iter_))
             scores = linear_scores(checked.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
             margins[:, label] = scores[:, 1] - scores[:, 0]
         shares = expit(margins)
@@ -121,8 +121,7 @@ def probe_of_labels(
     settings: dict[str, Any] = {"C": chosen.C, "max_iter": chosen.max_iter, "tol": chosen.tol}
     title = f"linear probe by the protocol of {chosen.name}"
     table = _by_draws(chosen, title, settings, train, labels, checked, random_state, answer, progress)
-    if note := note_on_ends(ends, chosen.max_iter):
-        add_note(table.settings, note)
+    add_note(table.settings, fits.note())
     return table
 
 
@@ -210,4 +209,11 @@ def label_table(
     n_labels = labels.train.shape[1]
     if n_left_out := n_labels - len(labels.kept):
         add_note(table.settings, f"{n_left_out:,} of {counted(n_labels, 'label')} left out: no test row has them")
+    lacking = labels.kept[~labels.train[:, labels.kept].any(axis=0)].tolist()
+    if lacking:
+        columns = f"{'column' if len(lacking) == 1 else 'columns'} {shortened(map(str, lacking))} of y"
+        has, it = ("has", "it is") if len(lacking) == 1 else ("have", "they are")
+        add_note(
+            table.settings, f"{counted(len(lacking), 'label')} ({columns}) {has} no training row, so {it} never predicted"
+        )
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastcls._scoring.numbers import Numbers
 from fastcls._storage.atomic import replacing
@@ -16,7 +16,15 @@ from fastcls._validation.paths import check_path
 from ._comparison import Line
 
 ENDING = ".part.safetensors"
-_FORMAT = "fastcls comparison 3"
+_FORMAT = "fastcls comparison 4"
+
+
+class Found(NamedTuple):
+    """What a part found: its settings, how long it took, and a note on fits that did not converge."""
+
+    lines: list[Line]
+    seconds: float
+    note: str | None = None
 
 
 class PartsFolder:
@@ -34,7 +42,7 @@ class PartsFolder:
         """The file of a part."""
         return self.path / f"{key}{ENDING}"
 
-    def write(self, key: str, lines: list[Line], seconds: float) -> None:
+    def write(self, key: str, found: Found) -> None:
         """Store a part, whole or not at all."""
         described = [
             {
@@ -43,15 +51,20 @@ class PartsFolder:
                 "per_class": list(line.numbers.per_class.items()),
                 "std": line.numbers.std,
             }
-            for line in lines
+            for line in found.lines
         ]
-        header = {"format": _FORMAT, "lines": json.dumps(described), "seconds": repr(float(seconds))}
-        arrays = {f"predicted.{at}": line.predicted for at, line in enumerate(lines)}
-        arrays |= {f"hits.{at}": line.numbers.hits for at, line in enumerate(lines)}
+        header = {
+            "format": _FORMAT,
+            "lines": json.dumps(described),
+            "seconds": repr(found.seconds),
+            "note": found.note or "",
+        }
+        arrays = {f"predicted.{at}": line.predicted for at, line in enumerate(found.lines)}
+        arrays |= {f"hits.{at}": line.numbers.hits for at, line in enumerate(found.lines)}
         with replacing(self.file(key), "a part of the comparison") as new_file:
             write(new_file, arrays, header)
 
-    def read(self, key: str, n_test: int) -> tuple[list[Line], float] | None:
+    def read(self, key: str, n_test: int) -> Found | None:
         """A stored part; None if there is none, or if it is damaged, and must be evaluated again."""
         path = self.file(key)
         if not path.is_file():
@@ -80,7 +93,7 @@ class PartsFolder:
                 std = None if of_line["std"] is None else float(of_line["std"])
                 numbers = Numbers(values, per_class, hits, std)  # type: ignore[arg-type]
                 lines.append(Line(of_line["setting"], numbers, predicted))
-            return lines, float(header["seconds"])
+            return Found(lines, float(header["seconds"]), header.get("note") or None)
         except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 

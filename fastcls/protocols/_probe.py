@@ -15,7 +15,7 @@ from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, softmax
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.table import ResultTable, add_note
 from fastcls._validation.base import RandomState, check_run, check_switch
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
@@ -31,7 +31,7 @@ from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
 from ._label_probe import evaluate_label_probe
-from ._logistic import FittedLogistic, at_minimum
+from ._logistic import Fits, FittedLogistic, at_minimum, ended
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
 from ._validation import (
@@ -260,12 +260,13 @@ def evaluate_probe(
         "iterations": int(model.n_iter_),
         **({"temperature": temperature} if temperature_scaling else {}),
     }
-    if at_end is not None:  # a note, not a warning: the protocol fixes the grid
-        settings["note"] = at_end
+    fits = None if chosen.adamw is not None else Fits(chosen.last_max_iter, [ended(model, chosen.last_max_iter)])
+    for note in (at_end, None if fits is None else fits.note()):  # no warnings: the protocol fixes grid and iterations
+        add_note(settings, note)
     if isinstance(model, SoftmaxClassifier):
         model.classes_ = classes  # it was trained on codes
     to_keep = model if isinstance(model, SoftmaxClassifier) else None
-    return Evaluated(title, settings, lines, truth, classes, unknown, model=to_keep)
+    return Evaluated(title, settings, lines, truth, classes, unknown, model=to_keep, fits=fits)
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
@@ -317,8 +318,7 @@ def _trained(
     max_iter = chosen.last_max_iter if last else chosen.max_iter
     model = at_minimum(strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
     with warnings.catch_warnings():
-        if not last:
-            warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note on those whose answers it has
         return model.fit(X, codes)
 
 
@@ -333,9 +333,7 @@ def probe_of_best_cost(
     """The model of the C that is most accurate on held-out rows, trained on the rows X alone."""
     tried = _Sweep(X, codes, X_held, codes_held, chosen, 0, n_jobs, None, 0).all()
     best = best_of(tried)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # one of many tries
-        return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True)
+    return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True)
 
 
 def scores_of(model: AdamWProbe | FittedLogistic | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:

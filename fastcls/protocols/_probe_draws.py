@@ -11,6 +11,7 @@ from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
+from fastcls._scoring.table import add_note
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_same_features
 from fastcls._validation.types import widened
@@ -18,7 +19,7 @@ from fastcls.model_selection import CheckedTest
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated, names_of_mteb, with_labels_ranked
-from ._logistic import fit_logistic, note_on_ends
+from ._logistic import Fits, fit_logistic
 from ._presets import ProbePreset
 from ._shards import gather
 from ._validation import check_shards
@@ -45,14 +46,14 @@ def probe_by_draws(
     rows = widened(gather(check_shards(train, len(codes), "l2", test), wanted), np.float64)
     check_same_features(rows, test.rows)
     found: list[Answers] = []
-    ends, n_classes = [], len(classes)
+    fits, n_classes = Fits(chosen.max_iter, []), len(classes)
     for number, drawn in enumerate(draws):
         begun = time.perf_counter()
         part = rows[np.searchsorted(wanted, drawn)]
         model = fit_logistic(
             part, codes[drawn], n_classes, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs
         )
-        ends.append((model.converged, model.n_iter_))
+        fits.ends.append((model.converged, model.n_iter_))
         scores = linear_scores(test.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
         found.append(mteb_answers(scores, truth))
         if verbose:
@@ -73,10 +74,9 @@ def probe_by_draws(
         "n_draws": chosen.n_draws,
         "seed": seed,
     }
-    if note := note_on_ends(ends, chosen.max_iter):
-        settings["note"] = note
+    add_note(settings, fits.note())
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return Evaluated(title, settings, lines, truth, classes, unknown, names_of_mteb(truth, n_classes))
+    return Evaluated(title, settings, lines, truth, classes, unknown, names_of_mteb(truth, n_classes), fits=fits)
 
 
 def mteb_answers(scores: np.ndarray, truth: np.ndarray) -> Answers:

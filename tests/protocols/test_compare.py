@@ -1,6 +1,7 @@
 """`compare`: the same rows and draws for every representation, paired tests, agreement, finished parts on disk."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from fastcls._scoring.numbers import Answers
 from fastcls._scoring.pairs import alone, compare_all, difference_intervals, holm
 from fastcls._storage import safetensors
 from fastcls.model_selection._folds import make_folds
-from fastcls.protocols import _compare, _names, compare, few_shot, knn_eval, linear_probe
+from fastcls.protocols import _compare, _names, _presets, compare, few_shot, knn_eval, linear_probe
 from fastcls.protocols._evaluated import Evaluated
 from fastcls.protocols._parts import PartsFolder
 
@@ -263,6 +264,33 @@ def test_finished_parts_are_reused_if_data_and_settings_are_the_same(tmp_path, m
     assert (n_repaired, repaired.pairs.rows) == (2, first.pairs.rows)
 
 
+@pytest.fixture
+def of_three_iterations(monkeypatch):
+    """mteb's probe, stopped long before its minimum."""
+    stopped = replace(_presets.PROBE_PRESETS["mteb"], max_iter=3, last_max_iter=3, n_draws=2)
+    monkeypatch.setitem(_presets.PROBE_PRESETS, "mteb", stopped)
+
+
+@pytest.mark.parametrize("cv", [None, 2])
+def test_fits_that_stop_early_are_noted_with_their_part_also_if_it_is_reused(cv, tmp_path, of_three_iterations):
+    some = {name: ROWS[name] for name in ("sharp", "dull")}
+    for n_reused in (0, 2):
+        found = compare(some, Y, presets="mteb-few-shot", n_per_class=[2, 4], n_tries=3, cv=cv, cache=tmp_path / "parts")
+        assert len(found.reused) == n_reused
+        n_fits = 6 * (cv or 1)
+        for name in some:
+            said = f"mteb-few-shot, {name}: {n_fits} of {n_fits} fits stopped after 3 iterations, as published"
+            assert said in found.table.settings["note"]
+
+
+def test_few_shot_notes_fits_that_stop_early(of_three_iterations):
+    train, y, test, y_test = ROWS["dull"][:200], Y[:200], ROWS["dull"][200:], Y[200:]
+    table = few_shot(train, y, test, y_test, n_per_class=[2, 4], n_tries=3, classifier="linear")
+    assert table.settings["note"] == "6 of 6 fits stopped after 3 iterations, as published"
+    table = few_shot(train, y, test, y_test, n_per_class=2, n_tries=2, preset="dinov3", classifier="linear")
+    assert "note" not in table.settings
+
+
 DAMAGES = {
     "no lines": lambda lines: [],
     "a text": lambda lines: "lines",
@@ -281,7 +309,7 @@ def stored(folder):
     path = min(folder.iterdir())
     header = safetensors.read_header(path, "a part")
     arrays = dict(safetensors.Arrays(path, header))
-    kept = {name: header[name] for name in ("format", "lines", "seconds")}
+    kept = {name: header[name] for name in ("format", "lines", "seconds", "note")}
     return PartsFolder(folder), path.name.partition(".")[0], path, kept, arrays
 
 

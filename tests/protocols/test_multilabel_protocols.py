@@ -25,7 +25,7 @@ from fastcls._validation.errors import InputError
 from fastcls.optim import _preconditioner
 from fastcls.protocols import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import TorchGenerator, mteb_label_draws
-from fastcls.protocols._logistic import note_on_ends
+from fastcls.protocols._logistic import Fits
 
 
 def several(n=500, n_test=120, n_labels=6, seed=0, factor=1.0):
@@ -74,6 +74,19 @@ def test_fits_that_stop_early_are_noted(monkeypatch):
     )
     table = linear_probe(*several(n=200, n_test=50), preset="mteb-multilabel")
     assert table.settings["note"] == "12 of 12 fits stopped after 3 iterations, as published"
+
+
+@pytest.mark.parametrize("evaluate", [knn_eval, linear_probe])
+def test_labels_without_a_training_row_are_noted(evaluate):
+    train, Y, test, truth = several(n=200, n_test=50)
+    Y = Y.copy()
+    Y[:, 1] = 0
+    preset = "dino" if evaluate is knn_eval else "dinov3"
+    said = "1 label (column 1 of y) has no training row, so it is never predicted"
+    assert said in evaluate(train, Y, test, truth, preset=preset).settings["note"]
+    Y[:, 4] = 0
+    said = "2 labels (columns 1, 4 of y) have no training row, so they are never predicted"
+    assert said in evaluate(train, Y, test, truth, preset=preset).settings["note"]
 
 
 # other presets ---------------------------------------------------------------------------------------------------------
@@ -133,7 +146,7 @@ def test_a_label_that_all_rows_or_none_have_is_predicted_as_such(monkeypatch):
     assert line[1][0] == 0.0  # no row with the label is found
     assert line[3][0] == 1.0
     assert calls == [(1, 2), (2, 2)]
-    assert "4 of 6 fits stopped after 3 iterations" in table.settings["note"]
+    assert "4 of 4 fits stopped after 3 iterations" in table.settings["note"]
 
 
 def test_a_probe_of_labels_computes_the_directions_of_the_rows_once(monkeypatch):
@@ -185,9 +198,9 @@ def test_the_probe_of_dinov3_is_that_of_plain_scikit_learn(monkeypatch):
 
 def test_a_note_says_why_fits_ended_above_their_tolerance():
     ends = [(True, 7), (False, 100), (False, 3), (False, 0)]
-    assert note_on_ends(ends[:1], 100) is None
-    assert note_on_ends(ends[:2], 100) == "1 of 2 fits stopped after 100 iterations, as published"
-    stopped, stuck = str(note_on_ends(ends, 100)).split("; ")
+    assert Fits(100, ends[:1]).note() is None
+    assert Fits(100, ends[:2]).note() == "1 of 2 fits stopped after 100 iterations, as published"
+    stopped, stuck = str(Fits(100, ends).note()).split("; ")
     assert stopped.startswith("1 of 4 fits stopped after")
     assert stuck.startswith("2 of 4 fits stopped early, because the line search found no step")
 
