@@ -136,6 +136,20 @@ def interval_of_shares(shares: np.ndarray, counts: np.ndarray, drawn: np.ndarray
     return float(np.mean([end[0] for end in ends])), float(np.mean([end[1] for end in ends]))
 
 
+def interval_of_macro_f1(value: float, shares: np.ndarray, counts: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """The interval of a mean of F1 of classes with so many rows and recalls `shares`, from resamples of the rows.
+
+    The mean F1 of a sample is too low where classes are rare, and a resample of it is too low once more, by about the same.
+    So percentiles alone lie too low: those of 100 classes of five rows held the number of all rows in 70 to 76 % of 300
+    samples. The interval also holds the percentiles shifted by twice that bias (99 %; 93 to 99 % with 10 classes of 5 rows).
+    """
+    if (found := spread_of(drawn)) is None:
+        return interval_of_shares(shares, counts, drawn)
+    low, high = found
+    shift = 2.0 * (value - float(np.nanmean(drawn)))
+    return max(0.0, min(low, low + shift)), min(1.0, max(high, high + shift))
+
+
 def interval_of_losses(value: float, n: int, drawn: np.ndarray, largest: float) -> tuple[float, float]:
     """The interval of a mean of n losses between 0 and `largest`: percentiles of the resamples.
 

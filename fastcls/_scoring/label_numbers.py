@@ -13,9 +13,9 @@ from .curves import Curves, Ranking
 from .intervals import (
     N_FOR_RANKING,
     halves,
+    interval_of_macro_f1,
     interval_of_ranking,
     interval_of_share,
-    interval_of_shares,
     mean_of_known,
     resamples,
 )
@@ -149,8 +149,8 @@ def _numbers(truth: np.ndarray, tries: Sequence[_Measured]) -> Numbers:
         elif name == "macro_average_precision":
             of_halves = np.mean([one.drawn["of halves"] for one in tries], axis=0)
             interval = interval_of_ranking(value, truth.sum(axis=0), drawn, of_halves)
-        elif name.startswith("macro"):
-            interval = interval_of_shares(recall, truth.sum(axis=0), drawn)
+        elif name == "macro_f1":
+            interval = interval_of_macro_f1(value, recall, truth.sum(axis=0), drawn)
         else:
             interval = interval_of_share(value, n_rows, drawn)
         values[name] = (value, *interval)

@@ -4,6 +4,7 @@ Estimates are scikit-learn's. Shares of test rows of a single model have Wilson'
 percentiles over bootstrap resamples of the test rows; if all resamples agree (a model without an error), they are made of
 Wilson's, which are never empty. The calibration error has none: noise in the bins makes it larger than that of all rows, and
 a resample has the noise twice, so the percentiles mostly lie above the truth; and close to 0 no bootstrap of it is valid.
+Macro F1 and average precision depend on the number of rows, which their intervals take into account (``intervals.py``).
 
 A resample needs no second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log
 losses, bins of confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.
@@ -26,6 +27,7 @@ from .intervals import (
     N_FOR_RANKING,
     halves,
     interval_of_losses,
+    interval_of_macro_f1,
     interval_of_ranking,
     interval_of_share,
     interval_of_shares,
@@ -293,6 +295,9 @@ def _numbers(
             interval = (math.nan, math.nan)  # see the module
         elif name == "log_loss":
             interval = interval_of_losses(value, n, np.concatenate([one[name] for one in drawn]), -math.log(_SMALLEST))
+        elif name == "macro_f1":
+            drawn_f1 = np.concatenate([one[name] for one in drawn])
+            interval = interval_of_macro_f1(value, once["recall"][:, 0], counts, drawn_f1)
         else:
             interval = interval_of_shares(once["recall"][:, 0], counts, np.concatenate([one[name] for one in drawn]))
         values[name] = (value, *interval)

@@ -26,7 +26,7 @@ from fastcls.protocols import ENDING, Comparison, Part, Plan
 
 from . import _results
 from ._checksum import Portion, checksums
-from ._compare_inputs import Representations, named_paths, read_representations
+from ._compare_inputs import Representations, labels_of, named_paths, read_representations
 from ._compare_options import CompareOptions
 from ._estimate_compare import Remaining, Seconds, estimate_parts, in_words
 from ._failures import described
@@ -192,7 +192,8 @@ def baseline(options: CompareOptions, data: Representations, plan: Plan) -> dict
     """Return the accuracy of always predicting the majority class of the training rows."""
     is_held_out = data.test is None and options.folds is None
     code = int(np.bincount(np.delete(data.y, plan.test_rows) if is_held_out else data.y).argmax())
-    n_hits, n = int(np.count_nonzero(plan.truth == np.searchsorted(plan.classes, code))), len(plan.truth)
+    place = plan.classes.tolist().index(labels_of(data.class_names, np.array([code])).item())
+    n_hits, n = int(np.count_nonzero(plan.truth == place)), len(plan.truth)
     return {
         "class_name": data.class_names[code],
         "test_accuracy": n_hits / n,
@@ -205,9 +206,9 @@ def plan_of(options: CompareOptions, data: Representations, folder: Path | None)
     """Return the plan of a comparison; parts in the folder of an earlier one are done."""
     return Plan(
         data.rows,
-        data.y,
+        labels_of(data.class_names, data.y),  # not the codes, so that messages name the classes
         data.test,
-        data.y_test,
+        None if data.y_test is None else labels_of(data.class_names, data.y_test),
         presets=options.presets,
         n_per_class=options.n_per_class,
         n_tries=options.tries,
@@ -257,16 +258,12 @@ def results_of(
     """Return the contents of results.json."""
     paths = named_paths(options.data)
     numbers = data.numbers if data.test is None else data.test_numbers
-    known = np.array(data.class_names, dtype=object)
 
     def rows_of(found: np.ndarray) -> dict[str, Any]:
         return {"count": len(found), "rows": np.sort(numbers[found])[:_MOST_ROWS].tolist()}
 
     per_class = [
-        [
-            {"class": str(known[int(code)]), "accuracy": value, "interval": [low, high]}
-            for code, (value, low, high) in of.items()
-        ]
+        [{"class": str(label), "accuracy": value, "interval": [low, high]} for label, (value, low, high) in of.items()]
         for of in comparison.table.per_class
     ]
     n_rows = {
@@ -275,7 +272,8 @@ def results_of(
         "n_classes": len(plan.classes),
         "class_names": data.class_names,
         "class_counts": {
-            name: int(n) for name, n in zip(data.class_names, np.bincount(data.y, minlength=len(known)), strict=True)
+            name: int(n)
+            for name, n in zip(data.class_names, np.bincount(data.y, minlength=len(data.class_names)), strict=True)
         },
     }
     return {

@@ -122,7 +122,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
         )
         named_rows.append(names_of_rows)
         if own:
-            labelled[path] = labels_of(read[name], read[name].y)
+            labelled[path] = labels_of(read[name].class_names, read[name].y)
         report(done, len(paths))
     if unknown:
         raise InputError(f"--drop: none of {quoted_list(paths.values())} has a column {quoted_list(sorted(unknown))}")
@@ -263,10 +263,10 @@ def _contradiction(labels: np.ndarray, others: np.ndarray) -> tuple[int, int] | 
     return (int(first[a[np.argmax(differ)]]), int(np.argmax(differ))) if differ.any() else None
 
 
-def labels_of(dataset: Dataset, codes: np.ndarray) -> np.ndarray:
+def labels_of(class_names: Sequence[str], codes: np.ndarray) -> np.ndarray:
     """The labels of some codes: whole numbers if all class names are written as such (not as 01)."""
-    names = np.array(dataset.class_names)
-    whole = all(name.isdecimal() and name == str(int(name)) and len(name) < 19 for name in dataset.class_names)
+    names = np.array(class_names)
+    whole = all(name.isdecimal() and name == str(int(name)) and len(name) < 19 for name in class_names)
     return (names.astype(np.int64) if whole else names)[codes]
 
 
@@ -353,7 +353,7 @@ def _test(
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
-                labelled[path] = labels_of(dataset, dataset.y)
+                labelled[path] = labels_of(dataset.class_names, dataset.y)
         _check_order(named_rows)
     elif with_test:
         if lacking := [name for name in paths if name not in with_test]:
@@ -366,7 +366,7 @@ def _test(
             assert dataset.y_test is not None
             test[name] = dataset.X_test
             if paths[name] in own:
-                labelled[paths[name]] = labels_of(dataset, dataset.y_test)
+                labelled[paths[name]] = labels_of(dataset.class_names, dataset.y_test)
     elif options.test_labels is not None:
         raise InputError("--test-labels is given without test rows: give --test FILE for each representation")
     else:

@@ -181,3 +181,20 @@ def test_all_pairs_are_printed_or_the_line_says_where_they_are(n):
     assert (said in " ".join(done.stdout.split())) == (n == 7)
     assert " representation " in done.stdout  # in one piece
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_messages_name_classes_not_their_codes():
+    names = np.array(["cat", "dog", "owl"])[Y]
+    np.save("given.npy", np.where(np.arange(N) == 7, "yak", names))
+    refused(
+        cli("compare", "a.npy", "b.npy", "--labels", "given.npy", "--folds", "3"),
+        "--folds=3, but the class 'yak' has only 1 row",
+    )
+    np.save("test.npy", np.load("a.npy")[:9])
+    np.save("y_test.npy", np.where(np.arange(9) < 2, "emu", names[:9]))
+    np.save("given.npy", names)
+    words = ("a.npy", "c=a.npy", "--labels", "given.npy", "--test", "test.npy,test.npy", "--test-labels", "y_test.npy")
+    results, _ = compared(*words)
+    assert "2 test rows have labels that no training row has ('emu')" in results["notes"][0]
+    assert [one["class"] for one in results["table"][0]["per_class"]] == ["cat", "dog", "owl", "emu"]
+    assert results["baseline"]["class_name"] == "cat"
