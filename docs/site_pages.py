@@ -16,10 +16,12 @@ import fastcls
 FURTHER = ("linear", "neighbors", "persistence")
 
 GUIDE = {
+    "Begin": ("start", "data", "results"),
     "Learn": ("course", "teaching"),
     "Next steps": ("today", "later"),
-    "Use": ("evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
+    "Use": ("classifiers", "evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
     "Why the answers are exact": ("bounds", "filter"),
+    "What fastcls is not for": ("not_here",),
     "What is promised, and tested": ("trust",),
 }
 

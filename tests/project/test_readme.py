@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,35 +15,22 @@ PYTHON = [code for language, code in FENCED if language == "python"]
 
 
 def title(code):
-    names = ("duplicates", "compare(", "knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
-    return next(name for name in names if name in code)
-
-
-def promised_output(code):
-    """What the block says it prints: the comments after its print calls."""
-    return re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
-
-
-@pytest.fixture
-def own_data(tmp_path, monkeypatch):
-    """A folder with the reader's own embeddings and labels, two classes that lie apart."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 100)
-    np.save("embeddings.npy", (rng.normal(size=(100, 16)) + 4 * labels[:, None]).astype(np.float16))
-    np.save("labels.npy", labels)
+    return next(name for name in ("compare(", "KNeighbors") if name in code)
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=title)
-def test_python_blocks_run_and_print_what_they_say(code, own_data):
+def test_python_blocks_run_and_print_what_they_say(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
-    promised = promised_output(code)
-    if promised:
-        assert printed.getvalue().splitlines() == promised
-    else:
-        assert float(printed.getvalue().split()[-1]) > 0.9
+    promised = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert promised
+    assert printed.getvalue().splitlines() == promised
+
+
+def test_it_is_read_in_a_few_minutes():
+    assert len(TEXT.splitlines()) <= 150
 
 
 def without_times(text):
@@ -53,7 +39,8 @@ def without_times(text):
     return [words for words in lines if words and not set(words[0]) <= {"─"}]
 
 
-def test_the_command_that_compares_prints_what_it_says(own_data, monkeypatch):
+def test_the_command_that_compares_prints_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
     from typer.testing import CliRunner
 
@@ -75,15 +62,6 @@ def test_the_command_that_compares_prints_what_it_says(own_data, monkeypatch):
     assert [words for words in without_times(done.stdout) if words in promised] == promised
 
 
-def test_each_classifier_has_its_block_of_about_ten_lines():
-    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier"]
-    titles += ["compare(", "duplicates", "embeddings", "knn_eval"]
-    assert sorted(map(title, PYTHON)) == titles
-    lengths = {title(code): len([line for line in code.splitlines() if line]) for code in PYTHON}
-    assert lengths.pop("embeddings") == 5
-    assert all(length <= 10 for length in lengths.values()), lengths
-
-
 def test_quick_start_has_the_two_commands_first():
     start = TEXT.index("\n## Quick start\n")
     blocks = re.findall(r"^```\w*\n(.*?)^```$", TEXT[start:], re.MULTILINE | re.DOTALL)
@@ -100,10 +78,16 @@ def test_every_command_shown_exists():
     assert {"run", "predict"} <= shown <= known
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md"])
+PAGES = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", PAGES)
 def test_every_link_to_a_file_leads_to_one(document):
-    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", (ROOT / document).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    path = ROOT / document
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", path.read_text(encoding="utf-8"))
+    made = ("lecture/", "lecture_rows.md", "solutions.rst", "guide.rst", "api/")  # when the site is built
+    there = [link for link in links if not (document.startswith("docs/") and link.startswith(made))]
+    assert [link for link in there if not (path.parent / link).exists()] == []
 
 
 def test_every_file_of_the_map_exists():
@@ -130,4 +114,5 @@ def test_every_key_of_results_json_is_explained(tmp_path, monkeypatch):
     results = json.loads(done.stdout)
     keys = set(results) | set(results["models"]) | {key for entry in results["models"].values() for key in entry}
     keys |= set(results["baseline"]) | {key for pair in results["comparisons"] for key in pair} - {"model", "other"}
-    assert sorted(key for key in keys if f"`{key}`" not in TEXT) == []
+    explained = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert sorted(key for key in keys if f"`{key}`" not in explained) == []
