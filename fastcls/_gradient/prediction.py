@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -16,6 +17,8 @@ from .space import padded
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
 WORK_PER_CALL = 4_000_000_000
+#: rows that are few next to so many weights (32 MB as float64), which are then copied 2 MB at a time
+_FEW_ROWS, _MANY_WEIGHTS, _WEIGHTS_AT_ONCE = 256, 1 << 22, 1 << 18
 #: the largest error of a float32 score: a hundredth of a probability would be too much
 _LARGEST_ERROR = 1e-2
 #: a lead below which the two largest probabilities could be equal in float32
@@ -35,13 +38,35 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     """
     n_classes, n_features = W.shape
     _check_shapes(X, W, b)
+    n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
+    n_parts = _parts_of_classes(len(X), W)
+    if n_parts > 1:
+        cuts = [n_classes * part // n_parts for part in range(n_parts + 1)]
+        scores = np.empty((len(X), n_classes))
+        for first, end in itertools.pairwise(cuts):
+            scores[:, first:end] = _scores(X, W[first:end], b[first:end], n_threads)
+        return scores
+    return _scores(X, W, b, n_threads)
+
+
+def _parts_of_classes(n_rows: int, W: np.ndarray) -> int:
+    """Into how many parts of classes few rows are scored: copying many weights would take as long as using them.
+
+    A score depends on its own row and class only, but for the kind of product, which must be the same in each part.
+    """
+    if n_rows > _FEW_ROWS or W.size < _MANY_WEIGHTS or len(W) < LEAST_CLASSES:
+        return 1
+    return max(1, min(W.size // _WEIGHTS_AT_ONCE, len(W) // LEAST_CLASSES))
+
+
+def _scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
+    n_classes, n_features = W.shape
     weights = np.zeros((n_classes, padded(n_features)))
     weights[:, :n_features] = W
     data, storage, real = as_bytes(X), storage_of(X), loops.REALS["float64"]
     scores = np.empty((len(X), n_classes))
     scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes, n_threads), dtype=np.uint8)
     step = max(1, WORK_PER_CALL // W.size)
-    n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
         chunk = slice(start, start + step)
         predict_loops.linear_scores(

@@ -82,6 +82,19 @@ def test_scores_of_a_row_depend_on_that_row_only():
     np.testing.assert_allclose(at_once, one.X.astype(np.float64) @ coef.T + intercept, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_classes", [MANY - 1, MANY, 5 * MANY + 7])
+def test_scores_do_not_depend_on_how_classes_are_divided(isa, n_classes, monkeypatch):
+    one, W = made("softmax", n_classes)
+    coef, intercept = one.to_raw(W)
+    wanted = prediction.linear_scores(one.X[:100], coef, intercept, 2)
+    monkeypatch.setattr(prediction, "_MANY_WEIGHTS", 1)
+    monkeypatch.setattr(prediction, "_WEIGHTS_AT_ONCE", 1)
+    n_parts = prediction._parts_of_classes(100, coef)
+    assert n_parts == (5 if n_classes > 2 * MANY else 1)
+    assert prediction._parts_of_classes(257, coef) == 1
+    assert prediction.linear_scores(one.X[:100], coef, intercept, 2).tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 @pytest.mark.parametrize("batch_size", [64, 600])
 def test_models_of_a_sweep_get_the_bytes_they_get_alone(loss, batch_size):
