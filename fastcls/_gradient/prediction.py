@@ -36,7 +36,7 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
 
     X must be C-contiguous and of a storage type of the compiled loops.
     """
-    n_classes, n_features = W.shape
+    n_classes = len(W)
     _check_shapes(X, W, b)
     n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
     n_parts = _parts_of_classes(len(X), W)

@@ -57,7 +57,8 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits (scikit-learn's images), or a path: {layouts}.",
+        help="digits (scikit-learn's images), or a path: {layouts}. PATH:COLUMN is one column of lists, or one array, of a "
+        "file that has several.",
     ),
 ]
 Ks = Annotated[
@@ -234,15 +235,16 @@ def compare(
         list[str],
         typer.Argument(
             metavar="DATA",
-            help="Two or more files or folders of the same rows, each as PATH or NAME=PATH; whatever fastcls run reads.",
+            help="Two or more files or folders of the same rows, each as PATH or NAME=PATH; whatever fastcls run reads. "
+            "PATH:COLUMN is one column or array of a file that has several: feats.parquet:clip feats.parquet:dino.",
         ),
     ],
     labels: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|NAME",
-            help="Labels of the rows: .npy, .npz, .csv, .parquet, .h5, .safetensors or .txt, or the name of the array or "
-            "column that has them (default: those of DATA).",
+            help="Labels of the rows: .npy, .npz, .csv, .parquet, .h5, .safetensors or .txt (FILE:COLUMN for one of several "
+            "columns or arrays), or the name of the array or column of DATA that has them (default: those of DATA).",
         ),
     ] = None,
     drop: Drop = None,
@@ -251,7 +253,7 @@ def compare(
         typer.Option(
             metavar="FILE",
             help="Test rows of each DATA, in the same order: --test once for each, or with commas (default: hold out a "
-            "fifth of the rows; see --folds).",
+            "fifth of the rows; see --folds). The COLUMN of a PATH:COLUMN is taken there too.",
         ),
     ] = None,
     test_labels: Annotated[str | None, typer.Option(metavar="FILE|NAME", help="Labels of the test rows.")] = None,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, meant
+from fastcls.datasets import path_and_name
 from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 from ..metrics import ALIASES, METRICS
@@ -116,7 +117,8 @@ def parse_options(
         raise InputError(f"--limit {limit}: a run needs at least 2 rows")
     if seed is not None and not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
-    if labels is not None and not os.path.isfile(labels) and not os.path.exists(data):  # else it may be a name in DATA
+    places = [path_and_name(word)[0] for word in (*([] if labels is None else [labels]), data)]
+    if labels is not None and not os.path.isfile(places[0]) and not os.path.exists(places[1]):  # else a name in DATA
         raise InputError(f"--labels: {absent(labels, 'the file of labels')}")
     if preset is not None or probe is not None:
         decided = {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--limit": limit}

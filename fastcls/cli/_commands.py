@@ -179,8 +179,8 @@ Labels = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|NAME",
-        help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt), or the name of the array or "
-        "column of DATA that has them.",
+        help="File with the labels (.npy, .npz, .csv, .parquet, .h5, .safetensors or .txt; FILE:COLUMN for one of several "
+        "columns or arrays), or the name of the array or column of DATA that has them.",
     ),
 ]
 Drop = Annotated[

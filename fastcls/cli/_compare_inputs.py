@@ -32,6 +32,7 @@ from fastcls.datasets import (
     in_order,
     kept_row_ids,
     own_labels_only,
+    path_and_name,
     plain_labels,
     read_labels,
 )
@@ -74,15 +75,18 @@ class Representations:
 
 
 def named_paths(data: Sequence[str]) -> dict[str, str]:
-    """Map the name of each representation to its path: ``NAME=PATH``, or the name of the file without its ending."""
+    """Map the name of each representation to its path: ``NAME=PATH``, or the name of the file without its ending.
+
+    Of ``PATH:COLUMN`` (or the name of an array), it is the name of the column.
+    """
     found: dict[str, str] = {}
     for word in data:
         name, sign, path = word.partition("=")
-        if not sign or os.path.exists(word):
+        file, column = path_and_name(word)
+        if not sign or column is not None or os.path.exists(word):
             path = word
-            name = (
-                word if word in NAMES else Path(word).resolve().stem if os.path.isfile(word) else Path(word).resolve().name
-            )
+            whole = Path(file).resolve()
+            name = column or (word if word in NAMES else whole.stem if whole.is_file() else whole.name)
         if not name:
             raise InputError(f"{quoted(word)} has no name before '=': wanted NAME=PATH")
         if name in found:
@@ -122,7 +126,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
         )
         named_rows.append(names_of_rows)
         if own:
-            labelled[path] = labels_of(read[name].class_names, read[name].y)
+            _add_labels(labelled, path, labels_of(read[name].class_names, read[name].y))
         report(done, len(paths))
     if unknown:
         raise InputError(f"--drop: none of {quoted_list(paths.values())} has a column {quoted_list(sorted(unknown))}")
@@ -154,10 +158,13 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
 
 def _given(labels: str | None) -> tuple[np.ndarray | None, str | None, list[RowIds]]:
     """The labels in the file that is given, or else the name of what has them; and the names of its rows."""
-    if labels is None or not os.path.exists(labels):
+    if labels is None:
+        return None, None, []
+    path, column = path_and_name(labels)
+    if column is None and not os.path.exists(path):
         return None, labels, []
     with kept_row_ids() as names:
-        found = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
+        found = plain_labels(read_labels(existing_path(path, wanted="a file of labels"), column), quoted(labels))
     return found, None, names
 
 
@@ -166,6 +173,14 @@ def _check_order(named_rows: Sequence[Sequence[RowIds]]) -> None:
     for one, other in itertools.combinations(named_rows, 2):
         for first, second in zip(one, other, strict=False):
             check_same_rows(first, second)
+
+
+def _add_labels(labelled: dict[str, np.ndarray], path: str, labels: np.ndarray) -> None:
+    """Add the labels that the data at a path has; those of several columns of one file, if they are the same, only once."""
+    file = path_and_name(path)[0]
+    known = labelled.get(file)
+    same = known is None or (known.dtype.kind == labels.dtype.kind and np.array_equal(known, labels))
+    labelled[file if same else path] = labels
 
 
 def _read(
@@ -342,7 +357,8 @@ def _test(
                 f"--test names {counted(len(options.test), 'file')} for {counted(len(paths), 'representation')}: give one "
                 "for each, in the same order"
             )
-        for name, path in zip(paths, options.test, strict=True):
+        where = dict(zip(paths, map(_with_name_of, options.test, paths.values()), strict=True))
+        for name, path in where.items():
             require_data(path)
             wanted = read[name].feature_names or ()
             with features_wanted(wanted):
@@ -353,7 +369,7 @@ def _test(
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
             if has_labels:
-                labelled[path] = labels_of(dataset.class_names, dataset.y)
+                _add_labels(labelled, path, labels_of(dataset.class_names, dataset.y))
         _check_order(named_rows)
     elif with_test:
         if lacking := [name for name in paths if name not in with_test]:
@@ -365,8 +381,8 @@ def _test(
             assert dataset.X_test is not None
             assert dataset.y_test is not None
             test[name] = dataset.X_test
-            if paths[name] in own:
-                labelled[paths[name]] = labels_of(dataset.class_names, dataset.y_test)
+            if paths[name] in own or path_and_name(paths[name])[0] in own:
+                _add_labels(labelled, paths[name], labels_of(dataset.class_names, dataset.y_test))
     elif options.test_labels is not None:
         raise InputError("--test-labels is given without test rows: give --test FILE for each representation")
     else:
@@ -376,12 +392,19 @@ def _test(
     labels = _agreed(labelled, "test rows") if given is None else given
     if labels is None:
         raise _without_labels(options.test or paths.values(), "--test-labels", options.test_labels)
-    where = dict(zip(paths, options.test, strict=True)) if options.test else paths
+    where = where if options.test else paths
     source = next(iter(labelled)) if given is None else str(options.test_labels)
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")
     if given is not None:
         _note_others(labelled, labels, source)
     return test, labels, source
+
+
+def _with_name_of(test: str, path: str) -> str:
+    """The word of test rows with the name of the column or array that the training rows have, unless it has one."""
+    (file, own), column = path_and_name(test), path_and_name(path)[1]
+    is_file = own is None and column is not None and test not in NAMES and os.path.exists(file)
+    return f"{test}:{column}" if is_file and takes(test, "features") else test
 
 
 def _codes(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastcls._validation.errors import InputError
+from fastcls.datasets import path_and_name
 
 from ._checks import as_word, parse_drop
 
@@ -116,7 +117,9 @@ def parse_compare_options(
 
 def _paths(word: str) -> list[str]:
     """The paths of one --test: one, or several with commas in between."""
-    return [word] if os.path.exists(word) else [path for path in word.split(",") if path]
+    paths = [path for path in word.split(",") if path]
+    alone = path_and_name(word)[1] is not None and not all(os.path.exists(path_and_name(path)[0]) for path in paths)
+    return [word] if alone or os.path.exists(word) else paths
 
 
 def parse_n_per_class(text: str) -> tuple[int | float, ...]:

@@ -24,6 +24,7 @@ from fastcls.datasets import (
     list_images,
     load_listed,
     name_of,
+    path_and_name,
     refuse_unfetched,
 )
 from fastcls.metrics import METRICS, check_magnitude
@@ -36,7 +37,8 @@ from ._split import Division, divide, divide_images, spare_rows
 def load(data: str, metrics: Sequence[str] = (), *, test_rows: bool = True, **options: Any) -> Dataset:
     """Load data with ``fastcls.datasets.load``, and check that sums of all metrics are finite.
 
-    Without `test_rows`, those in a file next to an .npy file are not looked for.
+    `data` is a path, or ``PATH:NAME`` for the rows in one column or array. Without `test_rows`, those in a file next to an
+    .npy file are not looked for.
 
     Raises
     ------
@@ -44,6 +46,10 @@ def load(data: str, metrics: Sequence[str] = (), *, test_rows: bool = True, **op
         Raised before rows are shuffled or left out, so the file and the row are those of the user.
     """
     require_data(data)
+    word, (data, features) = data, path_and_name(data)
+    if features is not None:
+        _refuse_without_names(data, features)
+        options["features"] = features
     refuse_same_file(options.get("labels"), data)
     if not test_rows and data not in NAMES and layout_of(Path(data)) == "npy":
         if options.get("drop"):
@@ -51,11 +57,21 @@ def load(data: str, metrics: Sequence[str] = (), *, test_rows: bool = True, **op
         dataset = datasets.load_npy(data, labels=options.get("labels"), test_rows=False)
     else:
         dataset = datasets.load(data, **options)
-    for name, rows in ((quoted(data), dataset.X), (f"the test set of {quoted(data)}", dataset.X_test)):
+    for name, rows in ((quoted(word), dataset.X), (f"the test set of {quoted(word)}", dataset.X_test)):
         if rows is not None:
             for metric in _strictest(metrics, rows.shape[1]):
                 check_magnitude(rows, name, metric)
     return dataset
+
+
+def _refuse_without_names(path: str, name: str) -> None:
+    """Refuse ``PATH:NAME`` for data without names of columns or arrays."""
+    layout = layout_of(folder_of_data(Path(path)))
+    if layout is not None and not takes(path, "features"):
+        raise InputError(
+            f"{quoted(path)} has no names of columns or arrays, so {quoted(name)} cannot be chosen: give "
+            f"{quoted(path)} alone"
+        )
 
 
 def _strictest(metrics: Sequence[str], n_features: int) -> set[str]:
@@ -125,12 +141,12 @@ def require_data(data: str, wanted: str = "the name digits, or a path to data") 
     """Refuse a path that does not exist; it is probably misspelt."""
     if data not in NAMES:
         refuse_unfetched(data)
-        existing_path(data, wanted=wanted)
+        existing_path(path_and_name(data)[0], wanted=wanted)
 
 
 def takes(data: str, option: str) -> bool:
     """Return whether the loader of some data takes an option: ``labels`` from elsewhere, columns to ``drop``."""
-    layout = None if data in NAMES else layout_of(folder_of_data(Path(data)))
+    layout = None if data in NAMES else layout_of(folder_of_data(Path(path_and_name(data)[0])))
     return layout is not None and option in LAYOUTS[layout].options
 
 

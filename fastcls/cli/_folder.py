@@ -21,7 +21,7 @@ from types import FrameType
 from fastcls._storage.atomic import read_small
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import printable, quoted, reason
-from fastcls.datasets import NAMES
+from fastcls.datasets import NAMES, path_and_name
 
 from ._checks import MODELS
 
@@ -51,10 +51,12 @@ def default_folder(data: str, protocol: str | None = None) -> Path:
     A protocol has a folder of its own, ``fastcls-<name>-<protocol>``, so that it never replaces an ordinary run. If
     that were inside the data's folder, it is next to it instead: there, the next run would read it as a class.
     """
+    data, features = path_and_name(data)
     path = Path(data)
     if path.exists():  # "." and "data/.." have no name of their own
         path = path.resolve()
     name = path.stem if path.suffix.lower() in FILE_SUFFIXES else path.name
+    name = name if features is None else f"{name}-{features}"
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip(".-")
     folder = Path("-".join(["fastcls", kept or "run", *([] if protocol is None else [protocol])]))
     if is_inside_data(folder, data):
@@ -64,7 +66,8 @@ def default_folder(data: str, protocol: str | None = None) -> Path:
 
 def is_inside_data(folder: Path, data: str | None) -> bool:
     """Return whether `folder` is (or would be) the data's folder or inside it, whatever links lead there."""
-    if data is None or data in NAMES or not os.path.isdir(data):
+    data = None if data is None or data in NAMES else path_and_name(data)[0]
+    if data is None or not os.path.isdir(data):
         return False
     place = folder.resolve()
     return any(os.path.samefile(above, data) for above in (place, *place.parents) if os.path.isdir(above))
@@ -210,7 +213,7 @@ class OutputFolder:
             earlier = earlier_command(self._place)
             of_run = "" if earlier is None else f" (the results of: {printable(earlier)})"
             raise InputError(f"the folder {target} exists{of_run}: choose another with --out, or replace it with --force")
-        if data is not None and Path(data).resolve().is_relative_to(self._place):
+        if data is not None and Path(path_and_name(data)[0]).resolve().is_relative_to(self._place):
             raise InputError(f"the data is inside {target}, which --force would replace: choose another with --out")
         if foreign is not None:
             raise InputError(

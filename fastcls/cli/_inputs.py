@@ -32,6 +32,7 @@ from fastcls.datasets import (
     in_order,
     layout_of,
     own_labels_only,
+    path_and_name,
     plain_labels,
     polarity_note,
     prepare,
@@ -213,7 +214,7 @@ def _check_width(model: Any, part: Rows) -> None:
 
 def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progress) -> list[FoundImage]:
     """Return the images at a path; of the folder that the model's own run divided, those of the test set."""
-    path = Path(data)
+    path = Path(path_and_name(data)[0])
     root = _root_of(path) if path.is_dir() else path
     layout = layout_of(root) if path.is_dir() else None
     found = [] if layout in _NO_IMAGES else find_images(path)
@@ -222,7 +223,7 @@ def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progre
     if own is not found and all(image.path.is_relative_to(root) for image in found):
         found = own
     if found and not metadata.get("preprocessing"):
-        are = "is an image" if os.path.isfile(data) else "is a folder of images"
+        are = "is an image" if path.is_file() else "is a folder of images"
         raise InputError(
             f"{quoted(data)} {are}, but the model has no preprocessing of images and takes rows of "
             f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
@@ -304,12 +305,13 @@ def _read_rows(
     Given labels, a file or the name of an array or column, are those of these rows, and must fit. The data's own are
     optional: they are left out, with a note, if they do not fit.
     """
-    path = Path(data)
+    path = Path(path_and_name(data)[0])
     refuse_same_file(labels, data)
-    if labels is not None and path.suffix.lower() != ".npy" and os.path.exists(labels):
+    file, column = (None, None) if labels is None else path_and_name(str(labels))
+    if file is not None and path.suffix.lower() != ".npy" and os.path.exists(file):
         with own_labels_only():
             X, _ = _read_rows(data, None, drop, wanted, progress)
-        y = plain_labels(read_labels(existing_path(labels, wanted="a file of labels")), quoted(labels))
+        y = plain_labels(read_labels(existing_path(file, wanted="a file of labels"), column), quoted(labels))
         if len(y) != len(X):
             raise InputError(
                 f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}: give one label "

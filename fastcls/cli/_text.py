@@ -8,7 +8,7 @@ from typing import TextIO
 from fastcls._validation.messages import printable, quoted
 
 #: parameters of the library that are options of the command line under another name
-_RENAMED = {"random_state": "--seed", "cv": "--folds", "n_tries": "--tries", "presets": "--preset"}
+_RENAMED = {"random_state": "--seed", "cv": "--folds", "n_tries": "--tries", "presets": "--preset", "features": "PATH:NAME"}
 _SAME = ("labels", "class_names", "image_size", "follow_links", "ks", "drop", "n_per_class")
 #: a quoted text, which stays as it is, or a parameter of the library that is an option of the command line
 _PARAMETER = re.compile(

@@ -11,7 +11,7 @@ import numpy as np
 from fastcls._gradient.scaling import feature_means
 from fastcls._storage.atomic import write_text
 from fastcls._validation.types import largest_magnitude
-from fastcls.datasets import existing_path, folder_of_data
+from fastcls.datasets import existing_path, folder_of_data, path_and_name
 
 from ..datasets import Dataset
 from . import _results
@@ -51,7 +51,7 @@ def source_of(dataset: Dataset, options: RunOptions) -> Path | None:
     """Return the folder that the names of test files are relative to; None if the rows are not files."""
     if dataset.files_test is None:
         return None
-    return folder_of_data(existing_path(options.data, wanted="a path to data"))
+    return folder_of_data(existing_path(path_and_name(options.data)[0], wanted="a path to data"))
 
 
 def write_all(outcome: Outcome, models: dict[str, Any], folder: Path, progress: Progress) -> None:

@@ -74,7 +74,7 @@ from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
-from ._common import existing_path, name_of
+from ._common import existing_path, name_of, path_and_name
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
 from ._image import Facts, ImageError, checked_recipe, prepare, summary_of

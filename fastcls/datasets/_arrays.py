@@ -23,6 +23,7 @@ from fastcls.datasets._assemble import (
     called_labels,
     given_labels,
     has_own_labels,
+    has_own_shape,
     names_among,
     naming_arrays,
     refuse_flat,
@@ -85,7 +86,7 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
 
 
 @noting
-def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_npz(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None) -> Dataset:
     """Load an .npz file.
 
     Parameters
@@ -96,6 +97,9 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         (``x_train``, ``test_labels``). Arrays of (n, h, w), (n, h, w, c) and (n, c, h, w) are images.
     labels : path, name or array-like, optional
         Training labels to use instead of those in the file, or the name of the array with the labels.
+    features : str, optional
+        The name of the array that is X, of several. Its test rows are the array of the same name with ``test`` in place of
+        ``train``, or before or after it (``clip_test``); without one there are none.
 
     Returns
     -------
@@ -109,11 +113,13 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """
     file = existing_path(path, wanted="an .npz file")
     there = npz_keys(file)
-    names = names_among(there, file, labels)
+    names = names_among(there, file, labels, features=features)
     own_labels = has_own_labels(labels, there)
-    extra = [key for key in ("class_names", "image_shape") if key in there]
+    known = ("class_names", "image_shape") if has_own_shape(features, there) else ("class_names",)
+    extra = [key for key in known if key in there]
     used = [key for key in (*names, *extra) if key is not None]
-    note_left_out(name_of(file), [key for key in there if key not in used], ", ".join(used))
+    if features is None:  # else the others are left out on purpose
+        note_left_out(name_of(file), [key for key in there if key not in used], ", ".join(used))
     own_names = naming_arrays(there, used, lambda key: read_npz(file, [key])[key])
     keep(quoted(file), own_names)
     wanted = [key for key in used if key != names.y or own_labels]
@@ -215,7 +221,7 @@ def _npy_files(folder: Path) -> dict[str, Path]:
 
 
 @noting
-def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None) -> Dataset:
     """Load a folder of ``X.npy`` and ``y.npy`` [and ``X_test.npy``, ``y_test.npy``, ``classes.txt``], memory-mapped.
 
     The arrays may have the other names that ``load_npz`` knows, such as ``X_train.npy``, or ``features.npy`` and
@@ -226,6 +232,8 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     path : str or path
     labels : path or array-like, optional
         Labels to use instead of y.npy.
+    features : str, optional
+        The name of the file with the rows, without its ending, see ``load_npz``.
 
     Returns
     -------
@@ -238,11 +246,12 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     """
     folder = existing_path(path, wanted="a folder with X.npy and y.npy")
     files = _npy_files(folder)
-    names = names_among(files, folder, labels, "files")
+    names = names_among(files, folder, labels, "files", features)
     used = [key for key in names if key is not None]
     others = [entry.name for entry in entries(folder) if entry.name.endswith(".npz")]
     others += [file.name for key, file in files.items() if key not in used]
-    note_left_out(name_of(folder), sorted(others), ", ".join(files[key].name for key in used if key in files))
+    if features is None:
+        note_left_out(name_of(folder), sorted(others), ", ".join(files[key].name for key in used if key in files))
     own_labels = has_own_labels(labels, files)
     return assemble(
         read_npy(files[str(names.X)]),
@@ -256,7 +265,7 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
 
 
 @noting
-def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_zarr(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None) -> Dataset:
     """Load a zarr group, or a zarr array with labels, into memory; ``array_parts`` reads larger arrays.
 
     Parameters
@@ -266,6 +275,8 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         ``class_names`` and ``image_shape`` among its attributes, if it has them; or of one array, with `labels`.
     labels : path or array-like, optional
         Training labels to use instead of those in the group.
+    features : str, optional
+        The name of the array of the group that is X, see ``load_npz``.
 
     Returns
     -------
@@ -279,6 +290,8 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     folder = existing_path(path, wanted="the folder of a zarr group or array")
     name, head = name_of(folder).removesuffix(".zarr"), read_head(folder)
     if head.node == "array":
+        if features is not None:
+            raise InputError(f"{quoted(folder)} is one zarr array, so {quoted(features)} cannot be chosen: give no name")
         if labels is None:
             raise NoLabelsError(f"{quoted(folder)} is one zarr array without labels: give labels=, or a group of X and y")
         called = (quoted(folder), called_labels(labels), None, None)
@@ -289,6 +302,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         folder,
         lambda key: _zarr_values(folder / key),
         labels=labels,
+        features=features,
         class_names=head.attributes.get("class_names"),
         image_shape=head.attributes.get("image_shape"),
         kind="zarr arrays",

@@ -22,7 +22,17 @@ from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
-from fastcls.datasets._tables import Column, Kind, Table, load_tables, no_value, refuse_repeated, too_large, without
+from fastcls.datasets._tables import (
+    Column,
+    Kind,
+    Table,
+    load_tables,
+    no_value,
+    of_features,
+    refuse_repeated,
+    too_large,
+    without,
+)
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)
@@ -51,6 +61,7 @@ def load_arrow(
     path: str | os.PathLike[str],
     *,
     labels: Any = None,
+    features: str | None = None,
     drop: Any = None,
     image_size: int | None = None,
     on_error: OnError = "raise",
@@ -68,6 +79,8 @@ def load_arrow(
         number the rows are left out, as by ``load_csv``.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
+    features : str, optional
+        The name of the column with the features, of several of lists; no other column is one then.
     drop : str or sequence of str, optional
         Names of columns to leave out, such as all but one of several columns of lists.
     image_size, on_error, progress
@@ -86,10 +99,12 @@ def load_arrow(
     found = existing_path(path, wanted="a Parquet or Arrow file, or a saved dataset")
     options: dict[str, Any] = {"labels": labels, "image_size": image_size, "on_error": on_error, "progress": progress}
     if found.is_file():
-        return load_tables(without(read_arrow(found), drop), name=name_of(found), **options)
+        table = of_features(without(read_arrow(found), drop), features, labels)
+        return load_tables(table, name=name_of(found), **options)
     train, test = _saved_parts(found)
-    test_table = None if test is None else without(_saved(test), drop, must_exist=False)
-    return load_tables(without(_saved(train), drop), test_table, name=name_of(found), **options)
+    table = of_features(without(_saved(train), drop), features, labels)
+    test_table = None if test is None else of_features(without(_saved(test), drop, must_exist=False), features, labels)
+    return load_tables(table, test_table, name=name_of(found), **options)
 
 
 def pyarrow_for(what: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
-from fastcls.datasets._common import existing_path, name_of, note, note_left_out, without_file
+from fastcls.datasets._common import existing_path, name_of, no_such_name, note, note_left_out, path_and_name, without_file
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
@@ -75,13 +75,19 @@ def has_own_labels(labels: Any, there: Collection[str]) -> bool:
     return labels is None or (isinstance(labels, str) and labels in there)
 
 
-def names_among(there: Mapping[str, int] | Collection[str], file: Any, labels: Any, kind: str = "arrays") -> ArrayNames:
-    """The names of a file's arrays; `labels` may be one of them. Both test arrays may be missing, but not one.
+def names_among(
+    there: Mapping[str, int] | Collection[str], file: Any, labels: Any, kind: str = "arrays", features: str | None = None
+) -> ArrayNames:
+    """The names of a file's arrays; `labels` and `features` may be two. Both test arrays may be missing, but not one.
 
     If `labels` is given, the only other array is X, whatever its name; of several, the only one with two dimensions or more
     (if `there` has their numbers).
     """
     names = array_names(there)
+    if features is not None:
+        if features not in there:
+            raise no_such_name(quoted(file), features, there, kind.removesuffix("s"))
+        names = _with_features(names, features, there)
     if labels is UNLABELLED:  # the rows alone, or those of the test set
         names = names._replace(X=names.X or names.X_test, y=None, X_test=names.X_test if names.X else None, y_test=None)
     if labels is not None and has_own_labels(labels, there):
@@ -105,12 +111,32 @@ def names_among(there: Mapping[str, int] | Collection[str], file: Any, labels: A
     return names
 
 
+def _with_features(names: ArrayNames, features: str, there: Collection[str]) -> ArrayNames:
+    """The names with other features, whose test rows are those of the same name with ``test`` in it; without them, none."""
+    if features == names.X:
+        return names
+    y = None if features == names.y else names.y
+    X_test = next((name for name in _called_test(features) if name in there), None)
+    if X_test is None or names.y_test is None:
+        return ArrayNames(features, y, None, None)
+    return ArrayNames(features, y, X_test, names.y_test)
+
+
+def _called_test(name: str) -> list[str]:
+    """The names that the test rows of features may have: ``clip_test`` for ``clip``, ``test/clip`` for ``train/clip``."""
+    renamed = re.sub(r"(?<![a-z])(train|training)(?![a-z])", "test", name, flags=re.IGNORECASE)
+    if renamed != name:
+        return [renamed]
+    return [*(f"{name}{sign}test" for sign in "_.-/"), *(f"test{sign}{name}" for sign in "_.-/")]
+
+
 def assemble_named(
     there: Mapping[str, int] | Collection[str],
     file: Path,
     read: Callable[[str], np.ndarray],
     *,
     labels: Any,
+    features: str | None = None,
     class_names: Any = None,
     image_shape: Any = None,
     kind: str = "arrays",
@@ -118,15 +144,18 @@ def assemble_named(
 ) -> Dataset:
     """Make a data set of the arrays in a file: find them by their names (`there`: name -> number of dimensions), read them.
 
-    `labels` is the name of one of them, the path of an .npy file, an array or None.
+    `labels` is the name of one of them, the path of an .npy file, an array or None; `features` the name of one, or None.
+    `image_shape` is that of the array which is X without `features`.
     """
-    names = names_among(there, file, labels, kind)
+    names = names_among(there, file, labels, kind, features)
     used = [key for key in names if key is not None]
     own_labels = has_own_labels(labels, there)
     own_names = naming_arrays(there, used, read)
     keep(quoted(file), own_names)
-    note_left_out(name or name_of(file), [key for key in there if key not in used], ", ".join(used))
+    if features is None:  # else the others are left out on purpose
+        note_left_out(name or name_of(file), [key for key in there if key not in used], ", ".join(used))
     assert names.X is not None
+    image_shape = image_shape if has_own_shape(features, there) else None
     return assemble(
         read(names.X),
         read(str(names.y)) if own_labels else given_labels(labels, there, rows=(quoted(file), own_names)),
@@ -143,6 +172,11 @@ def naming_arrays(there: Collection[str], used: Collection[str], read: Callable[
     """The arrays of a file that say which row a row is, and are not used."""
     names = [key for key in there if key not in used and tells_rows_apart(key, is_text=True)]
     return {key: partial(read, key) for key in names}
+
+
+def has_own_shape(features: str | None, there: Collection[str]) -> bool:
+    """Whether the ``image_shape`` of a file is that of the features: no others are named than those that it has anyway."""
+    return features in (None, array_names(there).X)
 
 
 def called_in(names: ArrayNames, labels: Any, there: Collection[str], called: Callable[[str], str]) -> ArrayNames:
@@ -168,18 +202,22 @@ def given_labels(labels: Any, there: Collection[str] = (), *, rows: tuple[str, N
         return None
     if isinstance(labels, (str, os.PathLike)):
         with kept_row_ids() as theirs:
-            y = read_labels(file_of_labels(labels, there))
+            y = read_labels(*file_of_labels(labels, there))
         if theirs and (own := row_ids(*rows)):
             check_same_rows(own, theirs[0])
         return y
     return plain_labels(labels, "y")
 
 
-def file_of_labels(labels: str | os.PathLike[str], there: Collection[str] = ()) -> Path:
-    """The file of labels, or the refusal of a path that is none, and none of these names."""
+def file_of_labels(labels: str | os.PathLike[str], there: Collection[str] = ()) -> tuple[Path, str | None]:
+    """The file of labels, and the name of the column or array after ``FILE:``, if there is one.
+
+    Refuses a path that is none, and none of these names.
+    """
+    path, name = path_and_name(labels) if isinstance(labels, str) else (labels, None)
     wanted = f"a file of labels{f', or one of the names {quoted_list(there)}' if there else ''}"
     try:
-        return existing_path(labels, wanted=wanted)
+        return existing_path(path, wanted=wanted), name
     except InputError as error:
         raise UnknownLabelsError(str(error)) from None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import absent, as_text, quoted, quoted_list, reason
+from fastcls._validation.messages import absent, as_text, meant, quoted, quoted_list, reason
 from fastcls._validation.paths import check_path
 
 if TYPE_CHECKING:
@@ -103,6 +103,31 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
         raise InputError(f"cannot list the folder {quoted(path)} (Permission denied): make it readable, or give another")
     return found
+
+
+def path_and_name(word: str) -> tuple[str, str | None]:
+    """Split ``PATH:NAME``, which stands for an array or a column of a file (or of a folder of data).
+
+    Returns
+    -------
+    path : str
+    name : str or None
+        None if the word is a path alone. A path that exists is one, whatever colons it has, and so is a word of which no
+        beginning exists; of several beginnings that do, the longest is the path.
+    """
+    if not os.path.lexists(word):
+        for place in reversed([place for place, character in enumerate(word) if character == ":"]):
+            if os.path.exists(word[:place]):
+                return word[:place], word[place + 1 :]
+    return word, None
+
+
+def no_such_name(where: str, name: str, there: Iterable[str], what: str, note: str = "") -> InputError:
+    """Return the refusal of the name of an array or a column that a file does not have, with all (or many) that it has."""
+    names = list(there)
+    close = meant(name, names)
+    hint = f"did you mean {quoted(close)}? It has" if close is not None else "it has"
+    return InputError(f"{where} has no {what} {quoted(name)}: {hint} {quoted_list(names, 12) or 'none'}{note}")
 
 
 def without_file(name: str, other: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
-from fastcls.datasets._common import existing_path, file_size, name_of, not_utf8, note, noting
+from fastcls.datasets._common import existing_path, file_size, name_of, no_such_name, not_utf8, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
 from fastcls.datasets._row_ids import are_kept as row_ids_are_kept
@@ -29,6 +29,7 @@ from fastcls.datasets._tables import (
     choose,
     label_column,
     load_tables,
+    of_features,
     refuse_repeated,
     too_large,
     without,
@@ -49,7 +50,7 @@ def is_csv(path: Path) -> bool:
 
 
 @noting
-def load_csv(path: str | os.PathLike[str], *, labels: Any = None, drop: Any = None) -> Dataset:
+def load_csv(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None, drop: Any = None) -> Dataset:
     """Load a CSV or TSV file: one column a feature, and one with the labels.
 
     Parameters
@@ -64,6 +65,8 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None, drop: Any = No
         uint8, all others float64.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
+    features : str, optional
+        The name of a column that is the only feature.
     drop : str or sequence of str, optional
         Names of columns to leave out.
 
@@ -78,10 +81,10 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None, drop: Any = No
         are named), a label is missing, or the file does not fit into memory.
     """
     file = existing_path(path, wanted="a CSV file")
-    return load_tables(read_csv(file, labels, drop=drop), labels=labels, name=name_of(file))
+    return load_tables(read_csv(file, labels, features=features, drop=drop), labels=labels, name=name_of(file))
 
 
-def read_csv(file: Path, labels: Any, *, labelled: bool = True, drop: Any = None) -> Table:
+def read_csv(file: Path, labels: Any, *, labelled: bool = True, features: str | None = None, drop: Any = None) -> Table:
     """The columns of a CSV file that are features and labels; those of test rows (not `labelled`) need not be there."""
     where = quoted(file)
     if not memory.fits(4 * file_size(file)):  # a number takes two bytes of the file at least, and eight in memory
@@ -103,6 +106,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, drop: Any = None
     ]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
     table = without(Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed), drop, must_exist=labelled)
+    table = of_features(table, features, labels)
     chosen = choose(table, labels, values_are_known=False)
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
@@ -201,15 +205,19 @@ def _are_bytes(values: np.ndarray) -> bool:
     return not values.size or bool(values.min() >= 0 and values.max() <= 255 and (np.floor(values) == values).all())
 
 
-def read_label_column(file: Path) -> np.ndarray:
-    """The labels of a CSV file: its only column, or the one called label, y, target or class. No other cell is read."""
+def read_label_column(file: Path, name: str | None = None) -> np.ndarray:
+    """The labels of a CSV file: the column of this name; without one its only column, or the one called label, y, target or
+    class. No other cell is read.
+    """
     lines = list(_cells(file))
     where = quoted(file)
     if not lines:
         raise InputError(f"{where} is empty; wanted one label per line")
     names = [cell.strip() for cell in lines[0][1]]
     table = Table(where, 1, [Column(name, "other", "cells", list) for name in names])
-    column = label_column(table)
+    column = label_column(table, name)
+    if column is None and name is not None:
+        raise no_such_name(where, name, names, "column", " (from its first line)")
     if column is None and len(names) > 1:
         raise InputError(f"{where} has the columns {quoted_list(names)}: call the column of labels 'label'")
     place = 0 if column is None else names.index(column.name)

@@ -12,7 +12,7 @@ from fastcls._validation.messages import counted, kind, quoted, reason
 from fastcls.datasets._arrow import of_arrow, pyarrow_for
 from fastcls.datasets._common import noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._tables import Column, Table, load_tables, no_value, refuse_repeated, without
+from fastcls.datasets._tables import Column, Table, load_tables, no_value, of_features, refuse_repeated, without
 
 _WHERE = "the data frame"
 _NUMBERS = (bool, int, float, np.number, np.bool_)
@@ -27,7 +27,9 @@ def is_frame(data: object) -> bool:
 
 
 @noting
-def load_frame(frame: Any, *, labels: Any = None, drop: Any = None, name: str = "frame") -> Dataset:
+def load_frame(
+    frame: Any, *, labels: Any = None, features: str | None = None, drop: Any = None, name: str = "frame"
+) -> Dataset:
     """Make a data set of a data frame of pandas, polars or pyarrow.
 
     Parameters
@@ -36,6 +38,8 @@ def load_frame(frame: Any, *, labels: Any = None, drop: Any = None, name: str = 
         Columns as those of a file, see ``load_arrow``.
     labels : name, path or array-like, optional
         The name of the column with the labels, or labels from elsewhere.
+    features : str, optional
+        The name of the column with the features, of several of lists; no other column is one then.
     drop : str or sequence of str, optional
         Names of columns to leave out.
     name : str
@@ -56,7 +60,7 @@ def load_frame(frame: Any, *, labels: Any = None, drop: Any = None, name: str = 
             table = pyarrow.table(frame)
         except Exception as error:  # of another package, for types that Arrow does not have
             raise InputError(f"{_WHERE} cannot be read ({reason(error)}): convert its columns to numbers and text") from None
-        return load_tables(without(of_arrow(table, _WHERE), drop), labels=labels, name=name)
+        return load_tables(of_features(without(of_arrow(table, _WHERE), drop), features, labels), labels=labels, name=name)
     names = [str(column) for column in frame.columns]
     if not len(frame):
         raise InputError(f"{_WHERE} has no rows: give at least one")
@@ -64,7 +68,7 @@ def load_frame(frame: Any, *, labels: Any = None, drop: Any = None, name: str = 
     columns = [_of_series(column, frame.iloc[:, place]) for place, column in enumerate(names)]
     is_named = all(isinstance(column, str) for column in frame.columns)
     table = without(Table(_WHERE, len(frame), columns, is_named=is_named), drop)
-    return load_tables(table, labels=labels, name=name)
+    return load_tables(of_features(table, features, labels), labels=labels, name=name)
 
 
 def _of_series(name: str, series: Any) -> Column:

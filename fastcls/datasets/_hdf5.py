@@ -34,7 +34,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 @noting
-def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None) -> Dataset:
     """Load an HDF5 file. Rows that are stored in one piece, uncompressed, stay on disk.
 
     Parameters
@@ -45,6 +45,8 @@ def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         the root are used.
     labels : path, name or array-like, optional
         The name of the dataset with the labels, or labels from elsewhere.
+    features : str, optional
+        The name of the dataset that is X, see ``load_npz``, or of a group that has one (``clip`` for ``clip/features``).
 
     Returns
     -------
@@ -59,11 +61,14 @@ def load_hdf5(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     file = existing_path(path, wanted="an HDF5 file")
     with _opened(file) as (dimensions, read, attributes):
         short = _in_one_group(dimensions, labels)
+        if features is not None:
+            short, features = _with_labels_of(features, dimensions, short, labels)
         return assemble_named(
             {key: dimensions[name] for key, name in short.items()},
             file,
             lambda key: read(short[key]),
             labels=labels,
+            features=features,
             kind="datasets",
             **attributes,
         )
@@ -101,10 +106,32 @@ def _in_one_group(there: Mapping[str, int], labels: Any) -> dict[str, str]:
     """
     group = posixpath.dirname(labels) if isinstance(labels, str) and labels in there else posixpath.commonpath(there or [""])
     group = posixpath.dirname(group) if group in there else group
-    inside = {name.removeprefix(f"{group}/"): name for name in there if name.startswith(f"{group}/")}
+    inside = _of_group(there, group)
     if not group or array_names(there).X is not None or array_names(inside).X is None:
         return {name: name for name in there}
     return {name if name == labels else key: name for key, name in inside.items()}
+
+
+def _with_labels_of(
+    features: str, there: Mapping[str, int], short: dict[str, str], labels: Any
+) -> tuple[dict[str, str], str]:
+    """Names by which datasets are known -> their own, and which of them are the `features` (or the rows of this group).
+
+    The names are those of all datasets, or without the group if only its labels are known by their names.
+    """
+    inside = _of_group(there, features)
+    X = None if features in there else array_names(inside).X
+    own = features if X is None else inside[X]
+    every = {name: name for name in there}
+    for names in (every, _of_group(there, posixpath.dirname(own)), short) if labels is None else ():
+        if own in names.values() and array_names(names).y is not None:
+            return names, next(key for key, name in names.items() if name == own)
+    return every, own
+
+
+def _of_group(there: Mapping[str, int], group: str) -> dict[str, str]:
+    """The names of datasets in a group, without it -> their own."""
+    return {name.removeprefix(f"{group}/"): name for name in there if name.startswith(f"{group}/")}
 
 
 def _damaged(file: Path, error: BaseException) -> InputError:

@@ -17,7 +17,17 @@ from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_
 from fastcls.datasets._arrow import is_arrow, is_saved_dataset, load_arrow
 from fastcls.datasets._assemble import NoLabelsError
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import entries, existing_path, is_folder, is_plain_file, name_of, note, noting, text_lines
+from fastcls.datasets._common import (
+    entries,
+    existing_path,
+    is_folder,
+    is_plain_file,
+    name_of,
+    note,
+    noting,
+    path_and_name,
+    text_lines,
+)
 from fastcls.datasets._csv import is_csv, load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
@@ -63,33 +73,73 @@ LAYOUTS = {
         load_cifar100,
         ("labels",),
     ),
-    "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
-    "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
-    "safetensors": Layout(
-        "a .safetensors file with X and y, or features and labels", is_safetensors, load_safetensors, ("labels",)
+    "npy-folder": Layout(
+        "a folder of X.npy and y.npy",
+        is_npy_folder,
+        load_npy_folder,
+        (
+            "labels",
+            "features",
+        ),
     ),
-    "hdf5": Layout("an .h5 or .hdf5 file with X and y, or features and labels", is_hdf5, load_hdf5, ("labels",)),
-    "csv": Layout("a .csv or .tsv file of numbers with a column of labels", is_csv, load_csv, ("labels", "drop")),
+    "npz": Layout(
+        "an .npz file with X and y",
+        _ends_in(".npz"),
+        load_npz,
+        (
+            "labels",
+            "features",
+        ),
+    ),
+    "safetensors": Layout(
+        "a .safetensors file with X and y, or features and labels",
+        is_safetensors,
+        load_safetensors,
+        (
+            "labels",
+            "features",
+        ),
+    ),
+    "hdf5": Layout(
+        "an .h5 or .hdf5 file with X and y, or features and labels",
+        is_hdf5,
+        load_hdf5,
+        (
+            "labels",
+            "features",
+        ),
+    ),
+    "csv": Layout(
+        "a .csv or .tsv file of numbers with a column of labels", is_csv, load_csv, ("labels", "features", "drop")
+    ),
     "arrow": Layout(
         "a .parquet, .arrow or .feather file: a column of lists or of images, or one column per feature, and labels",
         is_arrow,
         load_arrow,
-        ("labels", "drop", "image_size", "on_error", "progress"),
+        ("labels", "features", "drop", "image_size", "on_error", "progress"),
     ),
     "saved-dataset": Layout(
         "a folder that Hugging Face's datasets saved (save_to_disk)",
         is_saved_dataset,
         load_arrow,
-        ("labels", "drop", "image_size", "on_error", "progress"),
+        ("labels", "features", "drop", "image_size", "on_error", "progress"),
     ),
     "table-folder": Layout(
         "a folder of train.csv and test.csv, or of Parquet or Arrow files named so",
         is_table_folder,
         load_table_folder,
-        ("labels", "drop", "image_size", "on_error", "progress"),
+        ("labels", "features", "drop", "image_size", "on_error", "progress"),
     ),
     "npy": Layout("an .npy file with its labels next to it", _ends_in(".npy"), load_npy, ("labels",)),
-    "zarr": Layout("a zarr group of X and y, or a zarr array", is_zarr, load_zarr, ("labels",)),
+    "zarr": Layout(
+        "a zarr group of X and y, or a zarr array",
+        is_zarr,
+        load_zarr,
+        (
+            "labels",
+            "features",
+        ),
+    ),
     "images": Layout(
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
@@ -102,6 +152,7 @@ NAMES = {"digits": load_digits}
 #: option -> what takes it, for messages
 _TAKERS = {
     "labels": "arrays, tables and CIFAR-100",
+    "features": "tables and files or folders of several arrays",
     "drop": "tables",
     "image_size": "folders of images and tables with a column of images",
     "cache": "folders of images",
@@ -116,6 +167,7 @@ def load(
     path_or_name: Any,
     *,
     labels: Any = None,
+    features: str | None = None,
     drop: Any = None,
     image_size: int | None = None,
     cache: bool | str | os.PathLike[str] | None = None,
@@ -133,8 +185,12 @@ def load(
         ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`. Arrays may be those of zarr, h5py and the like. Also a
         data frame of pandas, polars or pyarrow.
     labels : path, name or array-like, optional
-        Training labels for arrays and tables, or the name of the array or column of a file that has them; 'fine' or
-        'coarse' for CIFAR-100. Other layouts have their own labels and refuse this.
+        Training labels for arrays and tables, or the name of the array or column of a file that has them; a path may end
+        in the name of a column or array of that file (``labels.csv:species``). 'fine' or 'coarse' for CIFAR-100. Other
+        layouts have their own labels and refuse this.
+    features : str, optional
+        The name of the column or array that has the features, of a table or a file of several: ``clip`` of a Parquet file
+        with the columns clip, dino and label. Other layouts refuse it.
     drop : str or sequence of str, optional
         Names of columns of a table to leave out: text that is no label, or all but one of several columns of lists. Other
         layouts refuse it.
@@ -182,6 +238,7 @@ def load(
     if class_names is not None:
         every: dict[str, Any] = {
             "labels": labels,
+            "features": features,
             "drop": drop,
             "image_size": image_size,
             "cache": cache,
@@ -192,12 +249,14 @@ def load(
         with names_come_later():
             dataset = load(path_or_name, **every)
         return _renamed(dataset, class_names)
-    options = {"labels": labels, "drop": names_to_drop(drop) or None, "image_size": image_size, "cache": cache}
-    options["follow_links"] = follow_links or None
+    if features is not None and not isinstance(features, str):
+        raise InputError(f"features is {kind(features)}; wanted the name of a column or an array")
+    options = {"labels": labels, "features": features, "drop": names_to_drop(drop) or None, "image_size": image_size}
+    options |= {"cache": cache, "follow_links": follow_links or None}
     given = {key: value for key, value in options.items() if value is not None}
     if is_frame(path_or_name):
-        _refuse_options("a data frame", given, ("labels", "drop"))
-        return load_frame(path_or_name, labels=labels, drop=drop)
+        _refuse_options("a data frame", given, ("labels", "features", "drop"))
+        return load_frame(path_or_name, labels=labels, features=features, drop=drop)
     if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__") or is_stored(path_or_name):
         _refuse_options("arrays", given, ("labels",))
         return load_arrays(path_or_name, labels=labels)
@@ -223,7 +282,9 @@ def load(
     try:
         dataset = _with_labels(layout, path, given)
     except InputError as error:
-        files = [path, labels] if isinstance(labels, (str, os.PathLike)) else [path]
+        files: list[str | os.PathLike[str]] = [path]
+        files += [labels] if isinstance(labels, (str, os.PathLike)) else []
+        files += [path_and_name(labels)[0]] if isinstance(labels, str) else []
         if isinstance(error, NoLabelsError) or any(quoted(file)[:-1] in str(error) for file in files):
             raise
         raise InputError(f"{quoted(path)}: {error}") from None  # such as image_shape, or class_names

@@ -30,7 +30,7 @@ def model_in(path: Path) -> str | None:
 
 
 @noting
-def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None, features: str | None = None) -> Dataset:
     """Load a safetensors file; large arrays stay on disk.
 
     Parameters
@@ -42,6 +42,8 @@ def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dat
     labels : path, name or array-like, optional
         The name of the tensor with the labels, or labels from elsewhere. The only tensor of two dimensions or more is then
         X, whatever its name.
+    features : str, optional
+        The name of the tensor that is X, see ``load_npz``.
 
     Returns
     -------
@@ -64,6 +66,7 @@ def load_safetensors(path: str | os.PathLike[str], *, labels: Any = None) -> Dat
         file,
         tensors.__getitem__,
         labels=labels,
+        features=features,
         class_names=class_names,
         kind="tensors",
     )

@@ -21,7 +21,7 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
 from fastcls.datasets._listing import is_system, natural_key
 from fastcls.datasets._row_names import features_wanted
-from fastcls.datasets._tables import Table, joined, labels_of_test, load_tables, without
+from fastcls.datasets._tables import Table, joined, labels_of_test, load_tables, of_features, without
 
 _PART = re.compile(r"(?:.*[-_. ])?(train|test)(?:ing)?(?:[-_. ].*)?", re.IGNORECASE)
 
@@ -47,6 +47,7 @@ def load_table_folder(
     path: str | os.PathLike[str],
     *,
     labels: Any = None,
+    features: str | None = None,
     drop: Any = None,
     image_size: int | None = None,
     on_error: OnError = "raise",
@@ -64,6 +65,8 @@ def load_table_folder(
         natural order. Test files without labels are left out.
     labels : name, optional
         The name of the column with the labels.
+    features : str, optional
+        The name of the column with the features, of several of lists; no other column is one then.
     drop : str or sequence of str, optional
         Names of columns to leave out; test files need not have them.
     image_size, on_error, progress
@@ -92,10 +95,10 @@ def load_table_folder(
     if test_labels is not None and labels is not UNLABELLED:
         note(f"labels of {quoted(test_files[0].name)} are read from {quoted(test_labels.name)}", level=logging.INFO)
     note_left_out(name_of(folder), [file.name for file in files[""]], " and ".join(file.name for file in used))
-    train = joined([_read(file, labels, "train", drop) for file in train_files])
+    train = joined([_read(file, labels, "train", features, drop) for file in train_files])
     test_labels = labels_of_test(labels, train) or test_labels
     with features_wanted([name for column in train.columns for name in column.parts]):
-        test = joined([_read(file, test_labels, "test", drop) for file in test_files]) if test_files else None
+        test = joined([_read(file, test_labels, "test", features, drop) for file in test_files]) if test_files else None
     return load_tables(
         train,
         test,
@@ -116,7 +119,7 @@ def _with_labels(files: list[Path]) -> tuple[list[Path], Path | None]:
     )
 
 
-def _read(file: Path, labels: Any, part: str, drop: Any) -> Table:
+def _read(file: Path, labels: Any, part: str, features: str | None, drop: Any) -> Table:
     if file.suffix.lower() in CSV_SUFFIXES:
-        return read_csv(file, labels, labelled=part == "train", drop=drop)
-    return without(read_arrow(file), drop, must_exist=part == "train")
+        return read_csv(file, labels, labelled=part == "train", features=features, drop=drop)
+    return of_features(without(read_arrow(file), drop, must_exist=part == "train"), features, labels)

@@ -26,7 +26,7 @@ from fastcls.datasets._assemble import (
     file_of_labels,
     given_labels,
 )
-from fastcls.datasets._common import note, note_left_out
+from fastcls.datasets._common import no_such_name, note, note_left_out
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._doubtful_features import note_doubtful
 from fastcls.datasets._folder import OnError, decode_all
@@ -125,6 +125,31 @@ def without(table: Table, drop: Any, *, must_exist: bool = True) -> Table:
     return table._replace(columns=[column for column in table.columns if column.name not in names])
 
 
+def of_features(table: Table, features: str | None, labels: Any) -> Table:
+    """The table with one column of features, the labels and the split; for None as it is.
+
+    Raises
+    ------
+    InputError
+        If it has no such column, or it has the labels.
+    """
+    if features is None:
+        return table
+    chosen = next((column for column in table.columns if column.name == features), None)
+    if chosen is None:
+        raise no_such_name(table.where, features, (column.name for column in table.columns), "column", table.naming)
+    if features == labels:
+        raise InputError(f"{called_column(table, features)} has the labels: choose another as features")
+    label = label_column(table._replace(columns=[column for column in table.columns if column is not chosen]), labels)
+    kept = [column for column in table.columns if column is chosen or column is _split_column(table)]
+    return table._replace(columns=[*kept, *([] if label is None else [label._replace(is_label=True)])])
+
+
+def _split_column(table: Table) -> Column | None:
+    """The column of text that divides the rows."""
+    return next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
+
+
 def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chosen:
     """Choose the columns by their names and types; those that may number the rows also by their values, if they are known.
 
@@ -136,7 +161,7 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
     label = label_column(table, labels)
     if label is None and isinstance(labels, (str, os.PathLike)):
         file_of_labels(labels, [column.name for column in table.columns])
-    split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
+    split = _split_column(table)
     # labels that are named or given replace the table's others, which must not become features
     own = [column for column in table.columns if column.name.lower() in LABEL_COLUMNS and column is not label]
     others = [column for column in table.columns if column not in (label, split, *own)]
@@ -147,8 +172,8 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
         named = [column for column in found if column.name.lower() in ROWS]
         if len(found) > 1 and len(named) != 1:
             raise InputError(
-                f"{table.where} has several columns of {what} ({quoted_list(column.name for column in found)}): leave out "
-                f"all but one, such as with {_dropped(found[1:])}, or call the one to use 'features'"
+                f"{table.where} has several columns of {what} ({quoted_list(column.name for column in found)}): name one "
+                f"with features=, leave out the others, such as with {_dropped(found[1:])}, or call it 'features'"
             )
         if found:
             features = named or found

@@ -107,7 +107,7 @@ def test_the_labels_may_be_text_if_nothing_else_is_named_so(tmp_path):
 def test_of_several_columns_of_lists_all_but_one_are_dropped(tmp_path):
     table = pa.table({"clip": list(X), "dino": list(X[:, :1]), "label": Y})
     parquet.write_table(table, tmp_path / "t.parquet")
-    said = "several columns of vectors ('clip', 'dino'): leave out all but one, such as with drop=['dino'], or call the one"
+    said = "several columns of vectors ('clip', 'dino'): name one with features=, leave out the others, such as with"
     check_refused(lambda: datasets.load(tmp_path / "t.parquet"), said)
     assert datasets.load(tmp_path / "t.parquet", drop="clip").X.shape == (N, 1)
 
