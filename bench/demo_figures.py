@@ -24,15 +24,22 @@ PICTURES: dict[str, tuple[str, str, tuple[int, int], bool, str]] = {
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", metavar="NAME", help=f"pictures to make (default: all): {', '.join(PICTURES)}")
+    wanted = parser.parse_args().only or list(PICTURES)
+    if unknown := [name for name in wanted if name not in PICTURES]:
+        parser.error(f"no picture is named {', '.join(unknown)}: there are {', '.join(PICTURES)}")
     FOLDER.mkdir(exist_ok=True)
     with browser() as chromium, tempfile.TemporaryDirectory() as folder:
-        for name, (demo, state, (width, height), dark, what) in PICTURES.items():
+        for name in wanted:
+            demo, state, (width, height), dark, what = PICTURES[name]
             file = Path(folder) / f"{demo}.html"
             fastcls.demo.export(demo, None, file)
             size = {"width": width, "height": height}
             scheme = "dark" if dark else "light"
-            page = DemoPage(chromium.new_page(viewport=size, color_scheme=scheme), file.as_uri(), state)
+            by_finger = width < 600  # the words of the page are then those for a finger
+            opened = chromium.new_page(viewport=size, color_scheme=scheme, has_touch=by_finger, is_mobile=by_finger)
+            page = DemoPage(opened, file.as_uri(), state)
             if what == "enlarge":
                 page.page.get_by_role("button", name="Large type").click()
             elif what == "point":
