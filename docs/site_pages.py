@@ -108,12 +108,14 @@ def answers_of(path: Path) -> tuple[list[str], int]:
 def solutions() -> str:
     """Solutions of the tasks, and answers to the things to try, page by page."""
     lines = titled("Solutions") + [
-        "Of the things to try and the tasks at the end of each page; numbers are those of the digits. The tests hold the",
-        "functions against the checks of the tasks.",
+        "Of the things to try and the tasks at the end of each page; numbers are those of the digits, and on the last page",
+        "those of the patches of photographs. The tests hold the functions against the checks of the tasks.",
         "",
     ]
-    for path in sorted((lecture_rows.FOLDER.parent / "solutions").glob("row*.py")):
-        title = f":doc:`{lecture_rows.title_of(path.stem)} <lecture/{path.stem}>`"
+    folder = lecture_rows.FOLDER.parent / "solutions"
+    for path in [*sorted(folder.glob("row*.py")), *sorted(folder.glob("next_*.py"))]:
+        page = path.stem if path.stem.startswith("row") else f"next/{path.stem}"
+        title = f":doc:`{lecture_rows.title_of(page)} <lecture/{page}>`"
         answers, first = answers_of(path)
         include = f".. literalinclude:: solutions/{path.name}"
         lines += [*titled(title, "-"), *answers, "", "Two tasks:", "", include, f"   :lines: {first}-", ""]

@@ -252,4 +252,40 @@ WRONG = {
             "lambda W, v, gradient, step_size, momentum=0.9: (W + v, momentum * v - step_size * gradient)",
         ),
     ],
+    "next_features": [
+        ("colour_histogram", "lambda images, bins=4: solved['colour_histogram'](images, bins) * 1024"),
+        (
+            "colour_histogram",
+            "lambda images, bins=4: solved['colour_histogram'](images.reshape(-1, 3)[:, ::-1].reshape(len(images), -1), bins)",
+        ),
+        (
+            "colour_histogram",
+            "lambda images, bins=4: np.stack([np.bincount((one.reshape(-1, 3) * bins // 256).astype(int) @ [bins**2, bins, 1], minlength=bins**3) / 1024 for one in images])",
+        ),
+        (
+            "colour_histogram",
+            "lambda images, bins=4: np.stack([np.bincount(np.round(one.reshape(-1, 3) / 255.0 * (bins - 1)).astype(int) @ [bins**2, bins, 1], minlength=bins**3) / 1024 for one in images])",
+        ),
+        (
+            "colour_histogram",
+            "lambda images, bins=4: np.hstack([np.stack([np.histogram(one[c::3], bins, (0, 256))[0] / 1024 for one in images]) for c in range(3)])",
+        ),
+        (
+            "directions",
+            "lambda grey, bins=9: np.histogram(np.degrees(np.arctan2(*np.gradient(grey))) % 180, bins, (0, 180))[0] / grey.size",
+        ),
+        (
+            "directions",
+            "lambda grey, bins=9: np.histogram(np.degrees(np.arctan2(*np.gradient(grey))) % 180, bins, (0, 180), weights=np.hypot(*np.gradient(grey)))[0]",
+        ),
+        ("directions", "lambda grey, bins=9: solved['directions'](grey.T, bins)"),
+        (
+            "directions",
+            "lambda grey, bins=9: np.histogram(np.degrees(np.arctan2(*np.gradient(grey))), bins, (0, 180), weights=np.hypot(*np.gradient(grey)) / np.hypot(*np.gradient(grey)).sum())[0]",
+        ),
+        (
+            "directions",
+            "lambda grey, bins=9: np.histogram(np.degrees(np.arctan2(*np.gradient(grey))) % 360, bins, (0, 360), weights=np.hypot(*np.gradient(grey)) / np.hypot(*np.gradient(grey)).sum())[0]",
+        ),
+    ],
 }

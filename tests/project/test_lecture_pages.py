@@ -21,6 +21,9 @@ import fastcls
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "lecture").glob("row*.py"))
 NAMES = [page.stem for page in PAGES]
+#: beyond the lecture: they prove no row, but have exercises, too
+NEXT = sorted((ROOT / "docs" / "lecture" / "next").glob("next_*.py"))
+WITH_TASKS, WITH_TASKS_NAMES = [*PAGES, *NEXT], [*NAMES, *(page.stem for page in NEXT)]
 
 
 def module(path):
@@ -73,8 +76,13 @@ def long_ones_marked(pages, names, long):
     return [pytest.param(page, id=name, marks=own) for page, name, own in zip(pages, names, marks, strict=True)]
 
 
-@pytest.mark.parametrize("page", long_ones_marked(PAGES, NAMES, {"row22_random_search"}))
+LONG = {"row22_random_search", *(page.stem for page in NEXT)}
+
+
+@pytest.mark.parametrize("page", long_ones_marked(WITH_TASKS, WITH_TASKS_NAMES, LONG))
 def test_page_runs_and_its_tasks_can_be_solved_but_are_not(page, monkeypatch, tmp_path):
+    if page in NEXT:
+        pytest.importorskip("skimage", reason="the page of features uses scikit-image (the extra 'docs')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FASTCLS_CIFAR10", raising=False)
     matplotlib.use("agg")
@@ -114,7 +122,7 @@ def as_markdown(page):
     return {"cells": [{"cell_type": "markdown", "metadata": {}, "source": [found]}], "nbformat": 4}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", WITH_TASKS, ids=WITH_TASKS_NAMES)
 def test_notebooks_have_cells_for_the_tasks_that_run_before_they_are_written(page, capsys):
     made = site_notebooks.with_task_cells(as_markdown(page))
     code = ["".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"]
@@ -143,19 +151,6 @@ def test_notebooks_keep_other_code_as_it_is():
         "cells": [{"cell_type": "markdown", "metadata": {}, "source": [text]}, {"cell_type": "code", "source": ["1"]}]
     }
     assert site_notebooks.with_task_cells(notebook) == notebook
-
-
-@pytest.mark.build
-def test_next_steps_run(monkeypatch, tmp_path):
-    pytest.importorskip("skimage", reason="the page of features uses scikit-image (the extra 'docs')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FASTCLS_CIFAR10", raising=False)
-    matplotlib.use("agg")
-    for page in sorted((ROOT / "docs" / "lecture" / "next").glob("next_*.py")):
-        try:
-            exec(compile(page.read_text(encoding="utf-8"), page, "exec"), {"__name__": "__main__"})
-        finally:
-            sys.modules["matplotlib.pyplot"].close("all")
 
 
 def test_every_row_has_a_page_that_asserts_it():
@@ -189,10 +184,10 @@ def test_table_of_the_site_links_every_row_to_its_page():
 
 
 def test_every_solution_belongs_to_a_page():
-    assert [path.stem for path in sorted((ROOT / "docs" / "solutions").glob("*.py"))] == NAMES
+    assert [path.stem for path in sorted((ROOT / "docs" / "solutions").glob("*.py"))] == sorted(WITH_TASKS_NAMES)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", WITH_TASKS, ids=WITH_TASKS_NAMES)
 def test_every_thing_to_try_has_an_answer(page):
     questions = re.search(r"^Things to try.*?\n-+\n(.*?)^Two tasks", text_of(page), re.MULTILINE | re.DOTALL)[1]
     solutions = (ROOT / "docs" / "solutions" / page.name).read_text(encoding="utf-8")
@@ -201,7 +196,7 @@ def test_every_thing_to_try_has_an_answer(page):
     assert n_questions == n_answers > 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", WITH_TASKS, ids=WITH_TASKS_NAMES)
 def test_page_has_its_parts(page):
     """What a learner looks for: things to try and two tasks; and each page compares with the definitions."""
     words = text_of(page)

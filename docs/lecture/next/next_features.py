@@ -224,3 +224,40 @@ ax.legend(fontsize=8)
 # -------------
 # * Cells of 4 x 4 pixels. How many numbers are there now, and what do they gain?
 # * Leave out the standardisation. Which classifier suffers?
+#
+# Two tasks
+# ---------
+# **1. All colours at once.** Hues forget how bright a colour is. Divide each of red,
+# green and blue into ``bins`` ranges of equal width, and count which combination
+# each pixel has. Red changes slowest: the first ``bins`` numbers differ in blue.
+#
+# .. code-block:: python
+#
+#     def colour_histogram(images, bins=4):
+#         """Shares of the colours in rows (n, 3072) of bytes: (n, bins ** 3)."""
+#         raise NotImplementedError
+#
+#     found = colour_histogram(X[:50])
+#     assert found.shape == (50, 64)
+#     assert np.allclose(found.sum(axis=1), 1)
+#     assert np.allclose(found, colour_histogram(turned))  # it forgets where
+#     plain = np.array([[255, 0, 0], [0, 64, 63], [255, 255, 255]], dtype=np.uint8)
+#     found = colour_histogram(np.tile(plain, 1024))
+#     assert found.argmax(axis=1).tolist() == [48, 4, 63]
+#
+# **2. Directions of edges.** What a cell of HOG holds, for a whole image: a direction
+# counts as much as its edge is strong, and an edge has no front (0 to 180 degrees).
+# ``np.gradient`` has the slopes.
+#
+# .. code-block:: python
+#
+#     def directions(grey, bins=9):
+#         """Shares (bins,) of the directions in a grey image (h, w); they sum to 1."""
+#         raise NotImplementedError
+#
+#     wedge = np.array([[0.0, 4.0], [3.0, 3.0]])  # strengths 5, 4.12, 3 and 1
+#     found = directions(wedge)
+#     assert np.allclose(found[[1, 4, 8]], [0.381, 0.305, 0.314], atol=1e-3)
+#     assert np.allclose(found.sum(), 1)
+#     assert np.allclose(directions(0.5 * wedge), found)  # half the light
+#     assert np.allclose(directions(10 - wedge), found)  # a negative
