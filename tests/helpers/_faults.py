@@ -1,6 +1,7 @@
 """Faults that the tests must catch: `_seeded_faults.py` puts them into a copy, one at a time.
 
 Each is (file below fastcls/, text that the file has exactly once, text in its place, test files that must catch it).
+In place of tests, ``site row05`` is the build of that page of the lecture, which must fail at one of the page's assertions.
 Those of the search and of the kernels are in `_search_faults.py`.
 """
 
@@ -8,6 +9,15 @@ from _search_faults import FAULTS as SEARCH_FAULTS
 
 FAULTS = [
     *SEARCH_FAULTS,
+    # a kernel, a vote, a loss: pages of the lecture (built with FASTCLS_ISA=scalar: every processor then runs this kernel)
+    (
+        "_simd/search/scalar.h",
+        "(sql2_u8_pair_scalar, uint8_t, uint32_t, uint64_t, (p - q) * (p - q))",
+        "(sql2_u8_pair_scalar, uint8_t, uint32_t, uint64_t, (uint8_t)(p - q) * (uint8_t)(p - q))",
+        "site row05",
+    ),
+    ("_loops/votes.pxd", "if total[c] > best:", "if total[c] >= best:", "site row05"),
+    ("_gradient/losses.pxd", "scores[label] = -INFINITY", "scores[label] = score_of_label", "site row17"),
     # metrics, votes, scores
     (
         "metrics.py",

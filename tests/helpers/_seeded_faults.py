@@ -2,7 +2,8 @@
 
     python tests/helpers/_seeded_faults.py [--check] [--part I/N] [WORD ...]
 
-With words, only faults whose file or tests contain one of them; ``--part 2/5`` is every fifth of these, from the second.
+A fault whose tests are ``site PAGE`` must break the build of that page (with the extra 'docs'). With words, only faults
+whose file or tests contain one of them; ``--part 2/5`` is every fifth of these, from the second.
 ``--check`` only looks for each old text. The compiled modules must be built in place; a fault in compiled code rebuilds the
 modules that are made of its file, in the copy, without optimisation, which takes a third of the time. Two faults are tried
 at a time, each in a copy of its own: 17 minutes for 90 on two busy cores. 87 were caught, and tests were mended for the
@@ -29,6 +30,11 @@ AT_A_TIME = 2
 ALL_MODULES = 'sorted(Path("fastcls").rglob("*.pyx"))'  # in setup.py
 
 
+def is_of_a_page(tests):
+    """Whether a page of the lecture must catch the fault, not tests."""
+    return tests.startswith("site ")
+
+
 def problems():
     """What is wrong with the list: files that are gone, old texts that occur not once, new texts that change nothing."""
     for file, old, new, tests in FAULTS:
@@ -38,7 +44,14 @@ def problems():
             yield f"{file} has {old!r} {count} times; the list needs a text that occurs once"
         if old == new:
             yield f"{file}: the fault {old!r} changes nothing"
-        yield from (f"{file}: no such test file: {test}" for test in tests.split() if not (ROOT / "tests" / test).is_file())
+        if is_of_a_page(tests):
+            pages = [path.stem for path in (ROOT / "docs" / "lecture").glob("*.py")]
+            yield from (
+                f"{file}: no such page: {name}" for name in tests.split()[1:] if not any(p.startswith(name) for p in pages)
+            )
+        else:
+            found = (test for test in tests.split() if not (ROOT / "tests" / test).is_file())
+            yield from (f"{file}: no such test file: {test}" for test in found)
 
 
 def modules_of(package, file):
@@ -89,8 +102,23 @@ def environment_of(copy):
     return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def outcome_of_page(copy, page):
+    """What the build of a page of the lecture says of the copy: the fault is caught by an assertion of that page only."""
+    command = [sys.executable, "docs/build.py", "--quick", "--page", page]
+    own = {**environment_of(copy), "FASTCLS_ISA": "scalar"}
+    done = subprocess.run(command, cwd=copy, env=own, capture_output=True, text=True)
+    if done.returncode == 0:
+        return "NOT CAUGHT"
+    failed = re.findall(rf'File ".*/({page}\w*\.py)", line (\d+)', done.stderr)
+    if "AssertionError" not in done.stderr or not failed:
+        return f"NOT RUN (docs/build.py says {done.returncode}): {done.stderr[-500:]}"
+    return "caught by {}, line {}".format(*failed[0])
+
+
 def outcome(copy, tests):
-    """What the tests say of the copy as it stands."""
+    """What the tests, or the build of a page, say of the copy as it stands."""
+    if is_of_a_page(tests):
+        return outcome_of_page(copy, tests.split()[1])
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
     command += [f"tests/{test}" for test in tests.split()]
     try:
