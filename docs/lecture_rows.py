@@ -36,7 +36,7 @@ ROWS = {
     17: "the multiclass SVM loss, and six questions",
     18: "a W without loss is not unique",
     19: "regularization",
-    20: "the softmax loss: exp, normalise, -log",
+    20: "the softmax loss: exp, normalise, −log",
     21: "softmax against SVM; jiggling a data point",
     22: "random search",
     23: "following the slope: the numerical gradient",

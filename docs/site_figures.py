@@ -29,8 +29,10 @@ def drawn(variables: dict[str, Any]) -> list[Figure]:
 
 
 def description(figure: Figure) -> str:
-    """What a screen reader says: the titles in the figure."""
+    """What a screen reader says: the titles in the figure; without a title, its other words."""
     titles = [figure.get_suptitle()] + [ax.get_title() for ax in figure.axes]
+    if not any(titles):
+        titles = [text.get_text() for text in [*figure.texts, *(text for ax in figure.axes for text in ax.texts)]]
     words = " ".join(" ".join(filter(None, titles)).split()).replace("*", "").replace("|", "")
     return words or "figure"
 

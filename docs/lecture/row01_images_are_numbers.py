@@ -57,7 +57,7 @@ assert image.dtype == np.uint8 and digits.X.shape == (1797, 64)  # row 2
 
 
 def edges(X):
-    """Horizontal and vertical edges in the four quarters of digits (n, 64): (n, 8)."""
+    """Horizontal and vertical edges in the quarters of digits (n, 64): (n, 8)."""
     images = X.reshape(-1, 8, 8).astype(int)
     across = np.abs(np.diff(images, axis=2, append=0)) > 4
     down = np.abs(np.diff(images, axis=1, append=0)) > 4
@@ -117,7 +117,7 @@ def fitted(X, y):
 
 
 def falls(challenges):
-    """Points of accuracy lost from no alteration to the strongest: model -> challenge -> share."""
+    """Accuracy lost up to the strongest alteration: model -> challenge -> share."""
     return {
         name: {
             challenge: values[name][0] - values[name][-1]

@@ -54,12 +54,8 @@ X, y, X_test, y_test = (
     images[1400:],
     data.y[1400:1700],
 )
-print(
-    "CIFAR-10" if folder else "digits",
-    X.shape,
-    "classes:",
-    ", ".join(data.class_names),
-)
+print("CIFAR-10" if folder else "digits", X.shape)
+print("classes:", ", ".join(data.class_names))
 
 model = KNeighborsClassifier(5).fit(X, y)
 neighbours = display.NeighborsDisplay.from_estimator(
@@ -133,7 +129,7 @@ assert own[1] == 1.0 > own[3] and own[1] > own[5]  # row 6
 
 
 def border(codes):
-    """Number of neighbouring cells of different colours: the length of all borders."""
+    """Number of neighbours of different colours: the length of all borders."""
     return int(
         (codes[:, 1:] != codes[:, :-1]).sum() + (codes[1:] != codes[:-1]).sum()
     )

@@ -128,7 +128,7 @@ assert 0 < share < 0.2  # row 7
 # .. code-block:: python
 #
 #     def may_change(spots, before, after, k, moved):
-#         """True for each of spots (n, 2) whose k nearest (L2) include row `moved` of the points before or after."""
+#         """Which spots (n, 2) have row `moved` among their k nearest (L2), before or after."""
 #         raise NotImplementedError
 #
 #     spots = cells[::7]

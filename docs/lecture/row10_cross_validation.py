@@ -60,7 +60,7 @@ def accuracies(k):
 
 
 by_hand = np.array([accuracies(k) for k in (1, 3, 7, 20)])
-print(by_hand.round(3).tolist())
+print(by_hand.round(3))
 
 # %%
 # One of these folds by the definitions, search and vote: the same accuracy.
@@ -165,7 +165,10 @@ assert data.test_evaluations == 1  # row 9
 # .. code-block:: python
 #
 #     def one_error_rule(accuracy, ks):
-#         """Largest k whose mean over folds is at least best mean - standard error of the best; accuracy is (n_ks, n_folds)."""
+#         """Largest k whose mean over folds is at least best mean - standard error of the best.
+#
+#         accuracy is (n_ks, n_folds).
+#         """
 #         raise NotImplementedError
 #
 #     made_up = np.array(

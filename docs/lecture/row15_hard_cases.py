@@ -121,7 +121,8 @@ for n_pixels in pixels:
     )  # row 15
 
 scores = dict(zip(pixels, nearest_scores, strict=True))
-print({size: f"{value:.0%}" for size, value in scores.items()})
+for size, value in scores.items():
+    print(f"{size:>2} pixels: {value:.0%}")
 assert scores[4] == 1.0  # row 15
 assert scores[12] < 0.4  # row 15
 assert scores[16] > 0.6  # row 15
@@ -156,12 +157,8 @@ ax.legend()
 
 for flips, share in zip(different, nearest_scores, strict=True):
     assert (flips % 2 == 0).mean() == share  # row 15
-print(
-    {
-        size: f"{flips.mean():.2f}"
-        for size, flips in zip(pixels, different, strict=True)
-    }
-)
+for size, flips in zip(pixels, different, strict=True):
+    print(f"{size:>2} pixels: {flips.mean():.2f} of them differ on average")
 assert (
     different[pixels.index(12)].mean()
     < 1.5
@@ -200,7 +197,7 @@ assert (
 # .. code-block:: python
 #
 #     def parity_features(X):
-#         """Features (N, any number) of images X of bytes 0 and 255 in which the parity is linear."""
+#         """Features (N, any number) of images X (0 or 255) in which the parity is linear."""
 #         raise NotImplementedError
 #
 #     easy = SoftmaxClassifier(random_state=0).fit(

@@ -120,7 +120,7 @@ assert (
 # .. code-block:: python
 #
 #     def lower_loss(scores, y):
-#         """A copy of scores with one entry changed: the same classes win, the mean SVM loss is lower."""
+#         """A copy with one entry changed: the same classes win, the mean SVM loss is lower."""
 #         raise NotImplementedError
 #
 #     changed = lower_loss(scores, y)

@@ -147,7 +147,7 @@ assert penalised.value(2 * W) > penalised.value(W)  # row 18
 # .. code-block:: python
 #
 #     def smallest_factor(scores, y):
-#         """Smallest f with multiclass SVM loss 0 of f * scores (N, C); every true class has the highest score."""
+#         """Smallest f with SVM loss 0 of f * scores (N, C); every true class scores highest."""
 #         raise NotImplementedError
 #
 #     f = smallest_factor(scores[None], np.array([1]))

@@ -69,7 +69,7 @@ np.testing.assert_allclose(short, [[0.6, 0.8], [0.3, 0.4]])  # row 19
 
 
 def noisy_curve(n, seed, degree=20):
-    """Points as polynomial features, and their classes: the sign, wrong for one in seven."""
+    """Polynomial features of points, and their signs, one in seven wrong."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(-1, 1, n)
     classes = ((points > 0) ^ (rng.random(n) < 1 / 7)).astype(int)

@@ -27,7 +27,7 @@ y = np.zeros(3, dtype=int)
 
 
 def compiled(name, scores):
-    """Losses by the loop that training uses: the scores of the rows of the identity are the columns of W."""
+    """Losses by training's loop: scores of the identity are columns of W."""
     n = len(scores)
     return LinearProblem(
         np.eye(n), np.zeros(n, dtype=int), loss=name, n_classes=3
@@ -54,7 +54,7 @@ np.testing.assert_allclose(
 
 
 def jiggled(step):
-    """Softmax and SVM losses of the three rows after the score of the second class changed by step."""
+    """Both losses of the three rows if the second class's score changes by step."""
     moved = scores + np.array([0, step, 0])
     return compiled("softmax", moved), compiled("hinge", moved)
 

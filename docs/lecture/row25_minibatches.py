@@ -45,7 +45,7 @@ rng = np.random.default_rng(0)
 
 
 def error_of(size):
-    """Root mean square distance of minibatch gradients from the full one, relative to its length."""
+    """RMS distance of minibatch gradients from the full one, by its length."""
     batches = [
         problem.value_and_gradient(W, rng.integers(0, n, size))[1]
         for _ in range(60)
@@ -125,9 +125,9 @@ ax.annotate(
     ha="right",
     fontsize=8,
 )
-for axis in (ax.xaxis, ax.yaxis):
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
+for axis, digits in ((ax.xaxis, (1, 3)), (ax.yaxis, (1, 2, 5))):
+    axis.set_major_locator(LogLocator(subs=digits))
+    axis.set_major_formatter("{x:,g}")
 ax.minorticks_off()
 ax.margins(0.08)
 ax.set(

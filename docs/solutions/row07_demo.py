@@ -19,7 +19,7 @@ def is_tied(labels):
 
 
 def may_change(spots, before, after, k, moved):
-    """True for each of spots (n, 2) whose k nearest (L2) include row `moved` of the points before or after."""
+    """Which spots (n, 2) have row `moved` among their k nearest (L2), before or after."""
     return np.any(
         [(knn(spots, rows, k)[1] == moved).any(axis=1) for rows in (before, after)],
         axis=0,

@@ -11,7 +11,10 @@ import numpy as np
 
 
 def one_error_rule(accuracy, ks):
-    """Largest k whose mean over folds is at least best mean - standard error of the best; accuracy is (n_ks, n_folds)."""
+    """Largest k whose mean over folds is at least best mean - standard error of the best.
+
+    accuracy is (n_ks, n_folds).
+    """
     means = accuracy.mean(axis=1)
     best = means.argmax()
     error = accuracy[best].std(ddof=1) / np.sqrt(accuracy.shape[1])

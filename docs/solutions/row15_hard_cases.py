@@ -16,6 +16,7 @@ def in_a_mode(X, centres):
 
 
 def parity_features(X):
-    """Features (N, 1) of images X of bytes 0 and 255 in which the parity is linear: a point that turns half round per pixel."""
+    """Features (N, any number) of images X (0 or 255) in which the parity is linear."""
     white = (X // 255).sum(axis=1, dtype=int)
+    # a point that turns half round per pixel
     return np.cos(np.pi * white)[:, None]

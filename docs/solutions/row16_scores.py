@@ -11,7 +11,7 @@ import numpy as np
 
 
 def lower_loss(scores, y):
-    """A copy of scores with one entry changed: the same classes win, the mean SVM loss is lower."""
+    """A copy with one entry changed: the same classes win, the mean SVM loss is lower."""
     changed = scores.copy()
     changed[0, 5] -= (
         1.0  # the dog still wins the first image, but with less of a lead

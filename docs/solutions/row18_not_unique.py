@@ -11,7 +11,7 @@ import numpy as np
 
 
 def smallest_factor(scores, y):
-    """Smallest f with multiclass SVM loss 0 of f * scores (N, C); every true class has the highest score."""
+    """Smallest f with SVM loss 0 of f * scores (N, C); every true class scores highest."""
     rows = np.arange(len(y))
     rivals = scores.copy()
     rivals[rows, y] = -np.inf

@@ -34,7 +34,7 @@ from fastcls.datasets import load_cifar10
 
 
 def patches_of(photo, side, n, rng):
-    """Patches (n, 3072) of the left or right half of a photograph, darker or brighter."""
+    """Patches (n, 3072) of one half of a photograph, darker or brighter."""
     half = photo.shape[1] // 2
     part = photo[:, :half] if side == "left" else photo[:, half:]
     if part.ndim == 2:
