@@ -446,6 +446,26 @@ def test_array_of_a_type_that_numpy_lacks_is_refused(tmp_path):
     assert "type C64" in refusal(path)
 
 
+@pytest.mark.parametrize(("name", "param"), [("KNeighborsClassifier", "checkpoint"), ("SoftmaxClassifier", "n_neighbors")])
+def test_a_parameter_that_the_class_lacks_is_refused_by_name(tmp_path, name, param):
+    """Also one of those that other classes have and no file restores."""
+    assert f"{name} has no parameter {param}" in refusal(rewritten(saved(tmp_path, name), {"params": f'{{"{param}": 1}}'}))
+
+
+def test_rows_whose_sums_could_overflow_are_refused_in_a_file_too(tmp_path):
+    """Small singles have no such limit: no sum of squares of 1e30 overflows."""
+    for dtype, large in (("float64", 1e200), ("float32", 1e30)):
+        X = rows(dtype)
+        path = saved(tmp_path, dtype=dtype)
+        X[2, 1] = large
+        rewritten(path, arrays={"X": X})
+        if dtype == "float32":
+            assert fastcls.load(path).kneighbors(X[2:3], 1)[1].tolist() == [[2]]
+            continue
+        with pytest.raises(InputError, match=r"X has 1e\+200 at row 2, column 1; above .* could overflow"):
+            fastcls.load(path).predict(X[:1])
+
+
 def test_a_file_can_name_no_code_to_run(tmp_path):
     """A header that asks for a class outside the registry imports nothing."""
     import sys

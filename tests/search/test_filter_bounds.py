@@ -208,6 +208,22 @@ def test_rows_that_singles_round_apart(in_span):
     assert_bounds_hold([tight], rows, rows, "l2")
 
 
+@pytest.mark.parametrize("m", [0, 1, 63, 255])
+@pytest.mark.parametrize("d", [1, 64, 3072])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_roundings_are_those_that_the_proof_counts_and_at_most_eight_times_as_many(dtype, d, m):
+    """docs/filter.md: d / 8 + 8 roundings of |x - c|^2 and m additions of |z|^2, each of 2^-53."""
+    A = np.random.default_rng(0).normal(size=(m, d)).astype(np.float32)
+    A = np.rint(A).astype(np.int8) if dtype == "uint8" else A
+    basis = levels_l2.Basis.of(A, np.dtype(dtype), np.zeros(d), 1.0, False)
+    z_error, off = basis.roundings
+    counted = (d / 8 + 8 + m) * 2.0**-53
+    assert counted <= off <= 8 * counted
+    gamma = (d + 4) * 2.0**-24 * basis.frobenius / (1 - (d + 4) * 2.0**-24)
+    assert z_error >= (gamma if dtype == "float32" else 0)
+    assert z_error <= 1.01 * gamma + 64 * (d + 8 + m + basis.frobenius) * 2.0**-53
+
+
 def test_bounds_are_not_idle():
     """The bounds are a large part of the distance, so the test above could fail; without the errors it does."""
     rng = np.random.default_rng(0)
