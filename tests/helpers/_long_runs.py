@@ -54,6 +54,9 @@ RUNS = {
     },
 }
 
+#: Name -> pattern of a line of the printed text that is recorded too.
+NOTES = {"signals": r"^95th percentile of .*$"}
+
 
 def run(name, count=None):
     """Run one, and record its outcome; whether all went well."""
@@ -68,7 +71,8 @@ def run(name, count=None):
     done = subprocess.run(words, cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True)
     print(done.stdout[-2000:])
     found = [int(number.replace(",", "")) for number in re.findall(pattern, done.stdout, re.MULTILINE)] if pattern else []
-    record(name, command, sum(found) if pattern else count, done.returncode)
+    note = re.search(NOTES[name], done.stdout, re.MULTILINE) if name in NOTES else None
+    record(name, command, sum(found) if pattern else count, done.returncode, note[0] if note else "")
     return done.returncode == 0
 
 

@@ -82,6 +82,9 @@ def test_a_long_run_is_recorded(made, tmp_path, monkeypatch):
     assert _long_runs.run("two")
     monkeypatch.setattr(made, "RESULTS", tmp_path / "trust.json")
     assert made.results()["runs"]["two"]["cases"] == 5007
+    monkeypatch.setitem(_long_runs.NOTES, "two", r"^b: .*$")
+    assert _long_runs.run("two")
+    assert made.results()["runs"]["two"]["note"] == "b: 7 executions"
 
 
 class Done:
