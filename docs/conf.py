@@ -31,6 +31,7 @@ extensions = [
 root_doc = "index"
 templates_path = [str(DOCS / "_templates")]
 default_role = "py:obj"
+smartquotes = False  # quotes of values and code stay what one types
 
 # the reference, from the docstrings
 autosummary_generate = True

@@ -25,8 +25,16 @@ def is_left_out(_app: Any, _what: str, name: str, member: Any, skip: bool, _opti
     return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
 
 
+def without_private(
+    _app: Any, _what: str, _name: str, _object: Any, _options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """A signature without its private parameters."""
+    return (re.sub(r", _\w+=[^,()]+", "", signature) if signature else signature), returns
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Connect both to autodoc, after numpydoc."""
+    """Connect them to autodoc, after numpydoc."""
+    app.connect("autodoc-process-signature", without_private, priority=900)
     app.connect("autodoc-process-docstring", as_text, priority=900)
     app.connect("autodoc-skip-member", is_left_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -67,6 +68,45 @@ def summary(names: list[str], module: str) -> list[str]:
     ]
 
 
+def comment_of(name: str, value: object, module: str) -> str:
+    """The ``#:`` comment above the definition of a public value, in the module or one of its files."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    for file in [one for one in sorted(sys.modules) if f"{one}.".startswith(f"{module}.")]:
+        if vars(sys.modules[file]).get(name) is value and str(sys.modules[file].__file__).endswith(".py"):
+            text = " ".join(ModuleAnalyzer.for_module(file).find_attr_docs().get(("", name), [])).strip()
+            if text:
+                return text[0].upper() + text[1:].rstrip(".") + "."
+    raise ValueError(f"{module}.{name} has no comment that begins with #: above its definition")
+
+
+def entry(value: object) -> str:
+    """One value of a registry, in a line."""
+    if isinstance(value, str):
+        return f"``{value}``"
+    for attribute in ("formula", "source"):
+        if text := getattr(value, attribute, None):
+            return f"``{text}``" if attribute == "formula" else str(text).replace("|", r"\|").replace("*", r"\*")
+    if hasattr(value, "arguments"):
+        return f"``({value.arguments})``, returns {value.returns}"
+    return ""
+
+
+def data(names: list[str], module: str) -> list[str]:
+    """Public values of a module, with their contents: they have no docstrings."""
+    lines = [*titled("Data", "-"), f".. currentmodule:: {module}", ""]
+    for name in names:
+        value = getattr(importlib.import_module(module), name)
+        lines += [f".. py:data:: {name}", "", f"   {comment_of(name, value, module)}", ""]
+        if isinstance(value, dict):
+            for key, text in ((key, entry(one)) for key, one in value.items()):
+                lines += [f"   * ``{key}``" + (f": {text}" if text else "")]
+        else:
+            lines += [f"   Value: ``{value}``"]
+        lines.append("")
+    return lines
+
+
 def module_page(name: str, module: ModuleType) -> str:
     """The page of one public module: what it is for, and its names; what `fastcls` itself offers is only named."""
     above = {id(value): top for top, value in top_level().items()}
@@ -77,7 +117,10 @@ def module_page(name: str, module: ModuleType) -> str:
     if there:
         links = ", ".join(f":py:obj:`fastcls.{one} <fastcls.{one}>`" for one in there)
         lines += [f"Described on pages of their own: {links}.", ""]
-    return "\n".join(lines + (summary(here, f"fastcls.{name}") if here else []))
+    values = [one for one in here if not callable(getattr(module, one))]
+    described = [one for one in here if one not in values]
+    lines += summary(described, f"fastcls.{name}") if described else []
+    return "\n".join(lines + (data(values, f"fastcls.{name}") if values else []))
 
 
 def reference() -> dict[str, str]:

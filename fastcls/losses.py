@@ -232,6 +232,7 @@ def _of_pair_sum(n_classes: int, each: float, include_correct: bool, class_reduc
     return (n_classes - 1 + include_correct) * each / _terms(n_classes, include_correct, class_reduction)
 
 
+#: losses by their names
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (

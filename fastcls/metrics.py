@@ -144,6 +144,7 @@ def _max_abs_square(n_features: int) -> float:
 
 _BLOCKS = "blocks of 65,536 features: {} <= 2^32 - 1 in uint32; blocks added in uint64, exact in float64 below 2^53"
 
+#: metrics by their names
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -214,6 +215,7 @@ def label(name: str) -> str:
     return (METRICS[name].label if name in METRICS else "") or name
 
 
+#: other names of metrics: alias -> name
 ALIASES: dict[str, str] = {alias: metric.name for metric in METRICS.values() for alias in metric.aliases}
 
 

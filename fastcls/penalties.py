@@ -85,6 +85,7 @@ def project(W: np.ndarray, max_norm: float) -> np.ndarray:
     return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0)
 
 
+#: penalties by their names
 PENALTIES: dict[str, Penalty] = {
     penalty.name: penalty
     for penalty in (

@@ -40,7 +40,7 @@ class Signature:
 _LOSS = ("W, X, y, reg", "loss, dW")
 _DISTANCES = ("self, X", "dists (n_test, n_train)")
 
-#: name -> signature. `subtract_mean` is a step of the notebooks, as a function.
+#: functions of the assignment; ``subtract_mean`` is a step of its notebooks, as a function
 SIGNATURES: dict[str, Signature] = {
     one.name: one
     for one in (

@@ -42,7 +42,9 @@ from ._validation import TRAINING_ROWS, check_test, check_topk, usable_ks
 
 __all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k", "evaluate_k"]
 
+#: the k that are tried if none are given
 DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
+#: the metrics that are tried if none are given
 DEFAULT_METRICS = ("l1", "l2")
 
 

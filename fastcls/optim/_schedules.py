@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-#: name -> factor(done, epochs): `done` is the fraction of the training completed, `epochs` the epochs completed
+#: schedules of the learning rate: name -> factor(done, epochs), with the fraction and the epochs of the training completed
 SCHEDULES: dict[str, Callable[[float, float], float]] = {
     "constant": lambda done, epochs: 1.0,
     # Falls to 0 as a half cosine (Loshchilov and Hutter, 2017): the last steps average the noise of the minibatches out.

@@ -105,7 +105,7 @@ def _same(*names: str) -> dict[str, str]:
 _DESCENT = _same("learning_rate", "tol", "random_state", "schedule", "momentum", "nesterov")
 _RANDOM = {"init_scale": "scale", **_same("random_state")}
 
-#: solver -> its row
+#: solvers of the linear classifiers by their names
 SOLVERS: dict[str, Solver] = {
     "sgd": Solver(SGD, {**_same("batch_size"), **_DESCENT}, None, sweep="columns"),
     "gd": Solver(GradientDescent, _DESCENT, 300),

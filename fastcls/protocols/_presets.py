@@ -45,6 +45,7 @@ class KNNPreset:
 # Cosine, the default metric, is the dot product of rows of length 1, to which these sources scale all features: dino,
 # extract_feature_pipeline; dinov2 and dinov3, ModelWithNormalize; moco and lightly, F.normalize before features are stored;
 # solo-learn, F.normalize before the search; vissl, only with L2_NORM_FEATS: True.
+#: settings of published k-NN evaluations, and where they are from
 KNN_PRESETS: dict[str, KNNPreset] = {
     preset.name: preset
     for preset in (
@@ -211,6 +212,7 @@ class MultilabelPreset:
     seed: int
 
 
+#: settings of published evaluations with several labels per row, and where they are from
 MULTILABEL_PRESETS: dict[str, MultilabelPreset] = {
     preset.name: preset
     for preset in (
@@ -241,6 +243,7 @@ def _linspace(first: float, last: float, n: int) -> tuple[float, ...]:
     return tuple(first + (last - first) * step / (n - 1) for step in range(n))
 
 
+#: settings of published linear probes, and where they are from
 PROBE_PRESETS: dict[str, ProbePreset] = {
     preset.name: preset
     for preset in (

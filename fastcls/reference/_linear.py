@@ -250,6 +250,7 @@ def softmax_cross_entropy_gradient(scores: np.ndarray, y: int) -> np.ndarray:
     return gradient
 
 
+#: loss -> its plain loop for one sample, and that of its gradient
 SAMPLE_LOSSES = {
     "hinge": (multiclass_hinge, multiclass_hinge_gradient),
     "softmax": (softmax_cross_entropy, softmax_cross_entropy_gradient),

@@ -30,6 +30,7 @@ __all__ = [
     "vote_weights",
 ]
 
+#: types whose distances are computed in integers, exactly
 EXACT_INTEGERS = (np.dtype(np.uint8), np.dtype(np.int8))
 
 
