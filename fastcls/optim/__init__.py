@@ -1,4 +1,4 @@
-"""Optimisers that minimise a :class:`~fastcls._gradient.problem.LinearProblem` over its weights W.
+"""Optimisers that minimise a :class:`~fastcls.LinearProblem` over its weights W.
 
 ======================  ====================================================================================
 `SGD`                   minibatches, momentum or Nesterov, learning-rate schedules  (``_descent.py``)
