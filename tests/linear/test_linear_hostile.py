@@ -18,6 +18,7 @@ from fastcls import (
     gradcheck,
     optim,
 )
+from fastcls._gradient.scaling import center_and_scale
 from fastcls._validation.errors import InputError
 
 
@@ -195,6 +196,25 @@ def test_unusable_input_is_refused_in_one_line(ask, why):
     with pytest.raises(InputError, match=why) as found:
         ask(X, y)
     assert "\n" not in str(found.value)
+
+
+def test_a_row_of_weight_0_may_have_any_values():
+    X, _ = data()
+    weights = np.ones(len(X))
+    weights[7] = 0.0
+    mean, scale = center_and_scale(np.delete(X, 7, axis=0), True, True)
+    X[7] = 1e200
+    found = center_and_scale(X, True, True, weights)
+    np.testing.assert_allclose(found[0], mean, rtol=1e-12, atol=1e-15)
+    assert found[1] == pytest.approx(scale, rel=1e-12)
+
+
+def test_a_mean_that_overflows_in_one_feature_is_refused_without_scaling_too():
+    X, _ = data()
+    X[:, 3] = 1e307
+    for scale in (False, True):
+        with pytest.raises(InputError, match="so large that their squares overflow float64"):
+            center_and_scale(X, True, scale)
 
 
 def test_p_that_agrees_with_the_metric_is_accepted():

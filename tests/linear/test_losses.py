@@ -213,6 +213,24 @@ def test_softmax_is_exact_to_the_last_bits_and_zero_far_out():
     np.testing.assert_allclose(slopes[~far][:, 1], expected / (1 + expected), rtol=1e-15 * 2, atol=0)
 
 
+def test_defaults_of_a_loss_are_those_of_all_its_functions():
+    scores, y = random_scores()
+    for name, loss in LOSSES.items():
+        given = {
+            option: {"margin": 1.0, "include_correct": False, "class_reduction": "sum"}[option] for option in loss.options
+        }
+        for pair in zip(loss.function(scores, y), loss.function(scores, y, **given), strict=True):
+            np.testing.assert_array_equal(*pair)
+        assert loss.at_zero(7) == loss.at_zero(7, **given)
+        assert loss.curvature(7) == loss.curvature(7, **given)
+        np.testing.assert_array_equal(loss.option_numbers({}), loss.option_numbers(given), err_msg=name)
+
+
+def test_losses_of_segments_and_of_parabolas_are_called_so():
+    degrees = {name: loss.segment_degree for name, loss in LOSSES.items()}
+    assert degrees == {"hinge": 1, "softmax": None, "squared_hinge": 2, "crammer_singer": 1, "one_vs_all": 1}
+
+
 def test_registry_is_complete():
     assert sorted(loss.code for loss in LOSSES.values()) == list(range(len(LOSSES)))
     for name, loss in LOSSES.items():

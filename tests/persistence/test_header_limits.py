@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastcls._storage import header
+from fastcls._storage import header, safetensors
 from fastcls._validation.errors import InputError
 
 
@@ -36,6 +36,20 @@ def test_wide_labels_may_take_64_megabytes_and_more_only_as_their_text_justifies
     assert header.decoded_classes({"dtype": f"<U{width // 4}", "values": long}).tolist() == long
     with pytest.raises(ValueError, match="1025 classes"):
         header.decoded_classes({"dtype": f"<U{width // 4}", "values": [long[0][1:], *long[1:]]})
+
+
+@pytest.mark.parametrize("length", range(9))
+def test_every_array_of_a_file_begins_at_a_multiple_of_its_item(tmp_path, length):
+    """Memory maps of them are read by kernels."""
+    arrays = {"a": np.zeros(3, np.uint8), "b": np.zeros(2), "c": np.zeros(5, np.int16), "d": [np.zeros(3, np.float32)] * 2}
+    safetensors.write(tmp_path / "m", arrays, {"text": "x" * length})
+    content = (tmp_path / "m").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    described = header.json.loads(content[8 : 8 + size])
+    assert size % 8 == 0
+    begins = {name: described[name]["data_offsets"][0] for name in arrays}
+    assert sorted(begins, key=begins.get) == ["b", "d", "c", "a"]
+    assert begins == {"b": 0, "d": 16, "c": 40, "a": 50}
 
 
 @pytest.mark.parametrize("dtype", ["V2", "c16", "S3", "M8[s]"])

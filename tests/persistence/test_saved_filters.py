@@ -257,6 +257,62 @@ def test_a_damaged_filter_is_refused_before_it_is_used(tmp_path, whole_file, val
         fastcls.load(changed(path, values, arrays)).predict(rows(n=1))
 
 
+@pytest.fixture(scope="module")
+def file_of_two_parts(tmp_path_factory, whole_file):
+    """The same, of a model that has grown."""
+    path = tmp_path_factory.mktemp("parts") / "m"
+    made, found = model(parts=2), fastcls.load(whole_file)
+    found.predict(rows(n=1))
+    learned = found._rows.filters["l2"].learned
+    made._rows.filters["l2"] = replace(made._rows.filters["l2"], levels=learned, learned=learned, chunks=[])
+    made._rows.filters["l2"] = made._rows.filters["l2"].extended(made._rows.chunks, 1)
+    made.save(path)
+    return path
+
+
+OF_PARTS = [
+    {"filter_errors_0": put(5999, -1)},
+    {"filter_starts_0": put(5999, 2**31 - 1)},
+    {"filter_codes_1": put((5999, 5), 2033)},
+    {"filter_codes_1": put((5999, 5), -2033)},
+]
+
+
+@pytest.mark.parametrize("arrays", OF_PARTS, ids=", ".join)
+def test_damage_in_the_last_part_of_the_rows_is_refused(tmp_path, file_of_two_parts, arrays):
+    path = tmp_path / "m"
+    shutil.copy(file_of_two_parts, path)
+    with pytest.raises(InputError, match=r"m' is damaged"):
+        fastcls.load(changed(path, {}, arrays)).predict(rows(n=1))
+
+
+def test_limits_of_a_filters_numbers_are_those_that_codes_can_reach(tmp_path, whole_file):
+    """At a limit a number is compared with the rows, one step beyond it is refused at once."""
+    width = 64
+    largest = 128 * 127 * width
+    for name, place, limit in (
+        ("filter_starts_0", 5, largest),
+        ("filter_starts_0", 5, -largest - 127 * 127 * width // 2 - 1),
+        ("filter_codes_1", (5, 5), 16 * 127),
+        ("filter_codes_1", (5, 5), -16 * 127),
+    ):
+        for value, words in ((limit, "cannot be used"), (limit + int(np.sign(limit)), "is damaged")):
+            shutil.copy(whole_file, tmp_path / "m")
+            with pytest.raises(InputError, match=rf"m' {words}"):
+                fastcls.load(changed(tmp_path / "m", {}, {name: put(place, value)}), verify=True)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_scales_of_a_loaded_filter_change_no_answer_up_to_their_limit(tmp_path, sign):
+    made, Q = model("float32"), rows("float32", n=5, seed=2)
+    made.save(tmp_path / "m", codes=False)
+    right = first_search(made, Q)[:2]
+    again = fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (470 * sign), 1.0]}))
+    assert first_search(again.set_params(algorithm="filter"), Q)[:2] == right
+    with pytest.raises(InputError, match="m' is damaged"):
+        fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (471 * sign), 1.0]})).predict(Q)
+
+
 DAMAGED_L1 = [put(5, -2), put(5, 1024), put(5, 2**31 - 1), put(slice(2), 7), lambda order: order[:-1]]
 
 
