@@ -109,6 +109,7 @@ class AccuracyDisplay(Drawn):
         """
         n, n_kinds = len(self.names), len(self.accuracy)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.9 + 0.16 * n_kinds + n * (0.18 + 0.12 * n_kinds))
+        theirs = tuple(self.ax_.lines)
         entries = []
         for at, key in enumerate(self.accuracy):
             colour, marker, _ = style.series(at)
@@ -130,7 +131,7 @@ class AccuracyDisplay(Drawn):
         names = style.distinct(self.names, 22)
         self.ax_.set_yticks(np.arange(n), labels=names, **style.LITERAL)
         self.ax_.set_ylim(n - 0.45, -0.55)  # the first name on top
-        style.end_at_100(self.ax_, "x")
+        style.end_at_100(self.ax_, theirs, "x")
         self.ax_.tick_params(labelsize=sizes.small)
         self.ax_.grid(True, axis="x", lw=sizes.of(0.5), alpha=0.6)
         self.ax_.set_xlabel("accuracy on the test rows (%), 95 % interval", fontsize=sizes.text)

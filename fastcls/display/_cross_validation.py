@@ -141,6 +141,7 @@ class CrossValidationDisplay(Drawn):
             With ``figure_`` set.
         """
         self.figure_, self.ax_ = style.axes_for(ax, height=3.4)
+        theirs = tuple(self.ax_.lines)
         spread = self.ks.max() > LOG_FROM
         even = spread and len(self.ks) <= MOST_EVEN
         logarithmic = spread and not even
@@ -150,7 +151,7 @@ class CrossValidationDisplay(Drawn):
             entries[_short_name(metric)] = self._draw_metric(metric, i, logarithmic)
         if self.best_metric is not None and self.best_k is not None:
             entries["chosen"] = self._draw_choice(self.best_metric, self.best_k)
-        self._draw_axes(logarithmic, even, entries)
+        self._draw_axes(logarithmic, even, entries, theirs)
         return self
 
     def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> Any:
@@ -204,7 +205,7 @@ class CrossValidationDisplay(Drawn):
                 kept.append(k)
         return kept
 
-    def _draw_axes(self, logarithmic: bool, even: bool, entries: dict[str, Any]) -> None:
+    def _draw_axes(self, logarithmic: bool, even: bool, entries: dict[str, Any], theirs: tuple[Any, ...]) -> None:
         from matplotlib.ticker import NullLocator
 
         ax = self.ax_
@@ -222,7 +223,7 @@ class CrossValidationDisplay(Drawn):
             ticks[-1] = largest
         places = np.searchsorted(self.ks, ticks).tolist() if even else ticks
         ax.set_xticks(places, labels=[f"{k:,}" for k in ticks])
-        style.end_at_100(ax)
+        style.end_at_100(ax, theirs)
         ax.tick_params(labelsize=sizes.small)
         ax.grid(True, lw=sizes.of(0.5), alpha=0.6)
         ax.set_xlabel("k (neighbours that vote)", fontsize=sizes.text)

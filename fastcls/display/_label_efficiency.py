@@ -127,6 +127,7 @@ class LabelEfficiencyDisplay(Drawn):
         from matplotlib.ticker import NullLocator
 
         self.figure_, self.ax_ = style.axes_for(ax, height=3.0 + 0.18 * -(-len(self.n_rows) // 2))
+        theirs = tuple(self.ax_.lines)
         entries = {}
         for name, at in zip(style.distinct(list(self.n_rows), 24), range(len(self.n_rows)), strict=True):
             key, (colour, marker, line) = list(self.n_rows)[at], style.series(at)
@@ -147,7 +148,7 @@ class LabelEfficiencyDisplay(Drawn):
         while len(ticks) > 6:  # every second one, always with the last
             ticks = ticks[::-2][::-1]
         self.ax_.set_xticks(ticks, labels=[f"{int(n):,}" for n in ticks])
-        style.end_at_100(self.ax_)
+        style.end_at_100(self.ax_, theirs)
         self.ax_.tick_params(labelsize=sizes.small)
         self.ax_.grid(True, lw=sizes.of(0.5), alpha=0.6)
         self.ax_.set_xlabel("training rows", fontsize=sizes.text)

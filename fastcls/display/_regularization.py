@@ -163,7 +163,7 @@ class RegularizationDisplay(Drawn):
             With ``figure_`` set.
         """
         self.figure_, ax = style.axes_for(ax, height=3.2)
-        self.ax_ = ax
+        self.ax_, theirs = ax, tuple(ax.lines)
         x = self._positions()
         for values, name, (colour, marker, line) in (
             (self.train, "training rows", style.SERIES[0]),
@@ -186,7 +186,7 @@ class RegularizationDisplay(Drawn):
             label=f"chosen: alpha = {chosen:g}",
             clip_on=False,
         )
-        style.keep_percent(ax)
+        style.end_at_100(ax, theirs)
         self._draw_strengths(x)
         ax.tick_params(labelsize=sizes.small)
         ax.grid(True, lw=sizes.of(0.5), alpha=0.6)

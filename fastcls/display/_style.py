@@ -24,8 +24,9 @@ from ._context import sizes
 from ._validation import check_named_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
@@ -199,26 +200,25 @@ def clean(text: object) -> str:
     )
 
 
-def end_at_100(ax: Axes, axis: Literal["x", "y"] = "y") -> None:
+def end_at_100(ax: Axes, theirs: Collection[Artist] = (), axis: Literal["x", "y"] = "y") -> None:
     """Limit an axis of accuracies in percent to 0 and 100; a bar (a mean and its standard deviation) may be cut off there.
 
-    Points at the ends, and the caps of intervals that end there, stay whole.
+    Points at the ends, and the caps of intervals that end there, stay whole. `theirs` are the lines that were on the axes
+    before the display drew its own: they are left as they are, and no limit is set that would cut off one of them.
     """
     get, put = (ax.get_xlim, ax.set_xlim) if axis == "x" else (ax.get_ylim, ax.set_ylim)
     low, high = get()
-    put(max(low, 0), min(high, 100))
+    least, most = 0.0, 100.0
     for line in ax.lines:
         values = np.asarray(line.get_xdata() if axis == "x" else line.get_ydata(), dtype=np.float64)
-        if values.size and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 100:
+        values = values[np.isfinite(values)] if line in theirs else values
+        if not values.size or not np.isfinite(values).all():
+            continue
+        if line in theirs:
+            least, most = min(least, float(values.min())), max(most, float(values.max()))
+        elif values.min() >= 0 and values.max() <= 100:
             line.set_clip_on(False)
-
-
-def keep_percent(ax: Axes) -> None:
-    """Limit the vertical axis of accuracies in percent to 0 and 100, unless a value is outside, which must stay visible."""
-    drawn = [y for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=np.float64).tolist() if np.isfinite(y)]
-    low, high = ax.get_ylim()
-    if drawn and min(drawn) >= 0 and max(drawn) <= 100:
-        ax.set_ylim(max(low, 0), min(high, 100))
+    put(max(low, 0) if least >= 0 else low, min(high, 100) if most <= 100 else high)
 
 
 def shorten(name: object, length: int = 12) -> str:

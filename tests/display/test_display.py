@@ -416,3 +416,28 @@ def test_an_empty_line_of_the_user_stays_on_the_axes():
     ax.plot([], [], label="mine")
     end_at_100(ax)
     assert len(ax.lines) == 1
+
+
+PERCENT = {
+    "folds": lambda: display.CrossValidationDisplay([1, 3], {"l2": [[1.0, 0.99], [1.0, 1.0]]}),
+    "accuracies": lambda: display.AccuracyDisplay(["p", "q"], {"a": [0.9, 1.0]}, {"a": [0.8, 0.9]}, {"a": [0.95, 1.0]}),
+    "efficiency": lambda: display.LabelEfficiencyDisplay({"a": [1, 2]}, {"a": [0.5, 1.0]}),
+    "alphas": lambda: display.RegularizationDisplay(np.array([0.1, 1]), np.array([0.8, 1]), np.array([0.9, 1])),
+}
+
+
+@pytest.mark.parametrize("name", PERCENT)
+def test_lines_of_the_user_on_the_same_axes_stay_as_they_are(name):
+    import matplotlib.pyplot as plt
+
+    alone = PERCENT[name]().plot()
+    least, most = alone.ax_.get_xlim() if name == "accuracies" else alone.ax_.get_ylim()
+    assert 0 <= least < most <= 100
+    ax = plt.figure().add_subplot()
+    (inside,), (outside,) = ax.plot([20, 60], [20, 60]), ax.plot([-30, 130], [-30, 130])
+    ours = [line for line in PERCENT[name]().plot(ax).ax_.lines if line not in (inside, outside)]
+    assert inside.get_clip_on()
+    assert outside.get_clip_on()
+    assert not any(line.get_clip_on() for line in ours)
+    least, most = ax.get_xlim() if name == "accuracies" else ax.get_ylim()
+    assert least <= -30 < 130 <= most  # what the user drew stays visible
