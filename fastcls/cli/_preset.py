@@ -25,6 +25,7 @@ from ._outcome import Outcome
 from ._progress import Progress
 from ._protocol_answers import model_of, with_answers
 from ._run import announce_data, announce_repeats, compute_checksums, load_data, outcome_of, shown_neighbors, test_part
+from ._text import as_options
 from ._writing import write_all
 
 
@@ -106,8 +107,8 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> tuple
     with progress.step(f"evaluating by the protocol {name}") as report:
         try:
             found = call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
-        except InputError as error:  # the argument is an option here
-            raise InputError(str(error).replace(f"preset={name!r}", f"{option} {name}")) from None
+        except InputError as error:
+            raise InputError(as_options(str(error), preset=option)) from None
     with progress.step("measuring the answers"):
         return found.table(), found
 

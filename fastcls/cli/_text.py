@@ -8,26 +8,38 @@ from typing import TextIO
 from fastcls._validation.messages import printable, quoted
 
 #: parameters of the library that are options of the command line under another name
-_RENAMED = {"random_state": "--seed", "cv": "--folds", "n_tries": "--tries", "presets": "--preset", "features": "PATH:NAME"}
+_RENAMED = {
+    "random_state": "--seed",
+    "cv": "--folds",
+    "n_tries": "--tries",
+    "presets": "--preset",
+    "features": "PATH:NAME",
+    "preset": "--preset",
+}
 _SAME = ("labels", "class_names", "image_size", "follow_links", "ks", "drop", "n_per_class")
 #: a quoted text, which stays as it is, or a parameter of the library that is an option of the command line
 _PARAMETER = re.compile(
-    rf"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])({'|'.join([*_RENAMED, *_SAME])})=(True\b|\[[^\]]*\])?(?=(.?))"
+    rf"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])({'|'.join([*_RENAMED, *_SAME])})=(True\b|\[[^\]]*\]|'(?:[^'\\]|\\.)*')?(?=(.?))"
 )
 #: the size of a hold-out, which is no option
 _SIZE = re.compile(r"(?<![\w.-])(?:test|validation)_size=(\d+\b(?!\.)|0\.\d+)")
 
 
-def as_options(text: str) -> str:
-    """Return a message of the library in the words of the command line: ``--image-size 0`` for ``image_size=0``."""
+def as_options(text: str, *, preset: str = "--preset") -> str:
+    """Return a message of the library in the words of the command line: ``--image-size 0`` for ``image_size=0``.
+
+    `preset` is the option that the parameter of this name comes from.
+    """
 
     def option(found: re.Match[str]) -> str:
         name, value, following = found.groups()
         if name is None:
             return found[0]
-        word = _RENAMED.get(name) or f"--{name.replace('_', '-')}"
+        word = preset if name == "preset" else _RENAMED.get(name) or f"--{name.replace('_', '-')}"
         if value == "True":
             return word
+        if value and value.startswith("'"):
+            return f"{word} {value[1:-1] if name == 'preset' else value}"
         if value:
             return f"{word} {value[1:-1].replace(', ', ',')}"
         return word if following in " ,;:.)" else f"{word} "

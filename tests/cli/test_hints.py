@@ -87,6 +87,8 @@ def test_parameters_of_the_library_are_options_on_the_command_line():
         "'cv=5' stays, and my_test_size=3": "'cv=5' stays, and my_test_size=3",
     }.items():
         assert as_options(text) == said
+    assert as_options("preset='dino' needs 10 rows") == "--preset dino needs 10 rows"
+    assert as_options("preset='clip' needs 10 rows", preset="--probe") == "--probe clip needs 10 rows"
 
 
 def test_model_and_data_in_the_wrong_order_are_answered_by_the_right_one(here):
