@@ -155,6 +155,12 @@ def seed_of(random_state: Any) -> int:
     return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
 
 
+def check_verbose(verbose: Any) -> None:
+    """Refuse what is neither a switch nor a number of levels."""
+    if not isinstance(verbose, (bool, np.bool_)):
+        check_number("verbose", verbose, minimum=0, whole=True)
+
+
 def check_n_jobs(n_jobs: Any) -> None:
     """Refuse an invalid number of threads."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):

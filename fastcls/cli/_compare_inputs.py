@@ -16,6 +16,7 @@ import numpy as np
 from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.types import name_of
 from fastcls.datasets import (
     NAMES,
     UNLABELLED,
@@ -44,7 +45,7 @@ from ._data import load, require_data, takes
 log = logging.getLogger("fastcls")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Representations:
     """Representations of the same rows.
 
@@ -136,7 +137,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
         _note_test_rows(paths.values(), "labels are given" if options.labels is not None else "--folds is given")
     labels = _agreed(labelled, "rows") if given is None else given
     if labels is None:
-        raise _without_labels(paths.values(), "--labels", named)
+        raise _without_labels(paths.values(), "--labels", named, options.drop)
     source = next(iter(labelled)) if given is None else str(options.labels)
     rows = {name: dataset.X for name, dataset in read.items()}
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
@@ -214,8 +215,8 @@ def _loaded(path: str, *, drop: tuple[str, ...], unknown: set[str], **options: A
     return dataset
 
 
-def _without_labels(paths: Iterable[str], option: str, named: str | None) -> InputError:
-    """The refusal of data of which no part has labels."""
+def _without_labels(paths: Iterable[str], option: str, named: str | None, drop: Sequence[str] = ()) -> InputError:
+    """The refusal of data of which no part has labels, or none that the columns to `drop` do not leave out."""
     if named is not None:
         return InputError(
             f"{option} {quoted(named)} is no file, and none of {quoted_list(paths)} has an array or column of this name: "
@@ -223,7 +224,8 @@ def _without_labels(paths: Iterable[str], option: str, named: str | None) -> Inp
         )
     if option == "--test-labels":
         return InputError("the test rows have no labels: give --test-labels FILE")
-    return InputError(f"none of {quoted_list(paths)} has labels: give {option} FILE")
+    left = f" without the columns that --drop leaves out ({quoted_list(drop)})" if drop else ""
+    return InputError(f"none of {quoted_list(paths)} has labels{left}: give {option} FILE")
 
 
 def _note_test_rows(paths: Iterable[str], why: str) -> None:
@@ -368,6 +370,7 @@ def _test(
             named_rows.append(names_of_rows)
             own_names = dataset.feature_names or ()
             test[name] = in_order(dataset.X, own_names, wanted, quoted(path), quoted(paths[name]))
+            _check_alike(test[name], read[name].X, path, paths[name])
             if has_labels:
                 _add_labels(labelled, path, labels_of(dataset.class_names, dataset.y))
         _check_order(named_rows)
@@ -407,6 +410,16 @@ def _with_name_of(test: str, path: str) -> str:
     return f"{test}:{column}" if is_file and takes(test, "features") else test
 
 
+def _check_alike(test: np.ndarray, train: np.ndarray, path: str, train_path: str) -> None:
+    """Refuse test rows of another width or type than the training rows."""
+    if test.shape[1] != train.shape[1] or test.dtype != train.dtype:
+        raise InputError(
+            f"{quoted(path)} has {counted(test.shape[1], 'feature')} of type {name_of(test.dtype)}, but its training rows, "
+            f"{quoted(train_path)}, have {train.shape[1]:,} of type {name_of(train.dtype)}: give --test in the order of the "
+            "representations, and the same features of the same type"
+        )
+
+
 def _codes(
     labels: np.ndarray, test_labels: np.ndarray | None, source: str, test_source: str | None
 ) -> tuple[list[str], np.ndarray]:
@@ -416,6 +429,11 @@ def _codes(
         raise InputError(
             f"the labels of the training rows in {quoted(source)} are {kinds[0]}, such as {quoted(labels[0])}, and those of "
             f"the test rows in {quoted(test_source)} are {kinds[1]}, such as {quoted(test_labels[0])}: write them alike"
+        )
+    if test_labels is not None and not np.isin(test_labels, labels).any():
+        raise InputError(
+            f"no label of the test rows in {quoted(test_source)}, such as {quoted(test_labels[0])}, is one of the training "
+            f"rows in {quoted(source)}, such as {quoted(labels[0])}: use the same labels in both"
         )
     every = labels if test_labels is None else np.concatenate([labels, test_labels])
     classes, codes = np.unique(every, return_inverse=True)

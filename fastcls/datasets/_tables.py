@@ -13,8 +13,9 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
+from fastcls._validation.base import as_list
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, kind, quoted, quoted_list
+from fastcls._validation.messages import counted, kind, quoted, quoted_list, shown
 from fastcls._validation.rows import check_finite, places_of_features
 from fastcls.datasets._assemble import (
     LABELS,
@@ -70,7 +71,7 @@ class Table(NamedTuple):
     """The columns of a file or a data frame, and for messages its name, how its columns got theirs, and its first row.
 
     `is_named`: the names of the columns are the file's, not their numbers. `row_names`: columns that name its rows and are
-    left out already.
+    left out already. `dropped`: columns that the user leaves out.
     """
 
     where: str
@@ -80,6 +81,7 @@ class Table(NamedTuple):
     first: str = "at row 0"
     is_named: bool = True
     row_names: Sequence[Column] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class UnknownColumnsError(InputError):
@@ -99,11 +101,12 @@ class Chosen(NamedTuple):
 
 
 def names_to_drop(drop: Any) -> tuple[str, ...]:
-    """The names of columns to leave out: one, or several; none for None."""
-    names = (drop,) if isinstance(drop, str) else () if drop is None else drop
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"drop is {kind(drop)}; wanted the name of a column, or a list of names")
-    return tuple(names)
+    """The names of columns to leave out: one, or several (a list, a set, an array, an index); none for None."""
+    names = () if drop is None else as_list(drop)
+    if odd := [name for name in names if not isinstance(name, str)]:
+        given = f"drop has {shown(odd[0], 40)}" if names != [drop] else f"drop is {kind(drop)}"
+        raise InputError(f"{given}; wanted the name of a column, or a list of names")
+    return tuple(sorted(names) if isinstance(drop, (set, frozenset)) else map(str, names))
 
 
 def without(table: Table, drop: Any, *, must_exist: bool = True) -> Table:
@@ -122,7 +125,8 @@ def without(table: Table, drop: Any, *, must_exist: bool = True) -> Table:
         )
         error.missing = missing
         raise error
-    return table._replace(columns=[column for column in table.columns if column.name not in names])
+    kept = [column for column in table.columns if column.name not in names]
+    return table._replace(columns=kept, dropped=tuple(name for name in there if name in names))
 
 
 def of_features(table: Table, features: str | None, labels: Any) -> Table:
@@ -158,6 +162,10 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
     InputError
         If there are no features, several columns of vectors, or text that is neither a label nor a name of the rows.
     """
+    if isinstance(labels, str) and labels in table.dropped:
+        raise InputError(
+            f"{called_column(table, labels)} has the labels, and drop=[{quoted(labels)}] leaves it out: take it out of one"
+        )
     label = label_column(table, labels)
     if label is None and isinstance(labels, (str, os.PathLike)):
         file_of_labels(labels, [column.name for column in table.columns])
@@ -411,6 +419,9 @@ def without_features(where: str) -> InputError:
 def without_labels(table: Table) -> InputError:
     """The refusal of a table without a column of labels."""
     names = quoted_list(column.name for column in table.columns)
+    if own := [name for name in table.dropped if name.lower() in LABEL_COLUMNS]:
+        said = f"drop=[{quoted(own[0])}] leaves out the labels of {table.where}: keep them"
+        return NoLabelsError(f"{said}, or name others among {names} with labels=")
     return NoLabelsError(f"{table.where} has the columns {names}{table.naming}, but no labels: {_WANTED}")
 
 

@@ -221,6 +221,10 @@ class Plan:
         self.classes = np.unique(self.y[train])
         _, truth, self.unknown = check_test(first, self.y_test, self.classes, "l2")
         self.truth = truth[self.test_rows]
+        if (self.truth < 0).all():  # given test rows were checked
+            raise InputError(
+                f"no class of y has both training rows and test rows ({self.how}): give at least two rows of a class"
+            )
         if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
             check_two_classes(self.classes)
         self.n_train = min(len(kept) for kept, _ in self._splits)

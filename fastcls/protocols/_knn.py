@@ -13,7 +13,7 @@ from fastcls._scoring.numbers import Answers
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, check_run
+from fastcls._validation.base import RandomState, check_random_state, check_run
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
 from fastcls.datasets import scores_test_rows
@@ -107,6 +107,7 @@ def knn_eval(
         for the preset.
     """
     options: dict[str, Any] = {"preset": preset, "random_state": random_state, "n_jobs": n_jobs, "progress": progress}
+    check_random_state(random_state)
     if has_several_labels(y, test):
         return neighbors_of_labels(train, y, test, y_test, **options)
     return evaluate_neighbors(train, y, test, y_test, **options).table()

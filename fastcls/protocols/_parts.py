@@ -31,7 +31,7 @@ class PartsFolder:
     """The folder; it is created if its parent exists."""
 
     def __init__(self, path: Any) -> None:
-        check_path(path, "a folder for finished parts")
+        check_path(path, "a folder for finished parts", "cache")
         self.path = Path(path)
         try:
             self.path.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, softmax
 from fastcls._scoring.table import ResultTable, add_note
-from fastcls._validation.base import RandomState, check_run, check_switch
+from fastcls._validation.base import RandomState, check_random_state, check_run, check_switch, check_verbose
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
@@ -141,6 +141,9 @@ def linear_probe(
     sklearn.exceptions.ConvergenceWarning
         If the last fit stops before it meets its tolerance.
     """
+    check_random_state(random_state)
+    check_verbose(verbose)
+    check_switch("temperature_scaling", temperature_scaling)
     if has_several_labels(y, test):
         if temperature_scaling:
             raise InputError("temperature_scaling is for one label per row, and y has several: omit it")
@@ -187,7 +190,6 @@ def evaluate_probe(
 ) -> Evaluated:
     """The answers of `linear_probe`."""
     check_run(n_jobs, progress)
-    check_switch("temperature_scaling", temperature_scaling)
     chosen = PROBE_PRESETS[check_preset(preset, PROBE_PRESETS)]
     if temperature_scaling and validation is None and not chosen.validation_size:
         raise InputError(

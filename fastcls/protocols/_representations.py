@@ -54,8 +54,8 @@ def check_representation(X: Any, name: str, n_rows: int, labels: str = "y") -> C
 def check_test_rows(test: Any, y_test: Any, train: Mapping[str, CheckedRows]) -> dict[str, np.ndarray]:
     """The test rows of every representation, of the width and the type of its training rows."""
     if not isinstance(test, Mapping) or set(test) != set(train):
-        names = quoted_list(test) if isinstance(test, Mapping) else kind(test)
-        raise InputError(f"test has {names}; wanted a mapping with the names of representations: {quoted_list(train)}")
+        given = f"has {quoted_list(test) or 'no names'}" if isinstance(test, Mapping) else f"is {kind(test)}"
+        raise InputError(f"test {given}; wanted a mapping with the names of representations: {quoted_list(train)}")
     if y_test is None:
         raise InputError("test is given without y_test: give one label for each test row")
     found = {}

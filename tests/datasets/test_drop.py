@@ -130,3 +130,18 @@ def test_what_divides_the_rows_is_noted():
 def test_a_column_without_a_name_has_one_in_notes(tmp_path):
     frame().drop(columns=["caption", "note"]).to_csv(tmp_path / "t.csv")
     assert datasets.load(tmp_path / "t.csv").notes[0].partition(": ")[2].startswith("left out '(a column without a name)', ")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, np.array, pandas.Index, lambda names: dict.fromkeys(names, 1).keys()])
+def test_any_collection_of_names_will_do(kind):
+    assert datasets.load(frame(), drop=kind(["caption", "note"])).feature_names == ("a", "b")
+
+
+def test_labels_that_are_dropped_are_not_missing(tmp_path):
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    for data in (frame(), tmp_path / "t.csv"):
+        said = "drop=['label'] leaves out the labels of "
+        check_refused(lambda data=data: datasets.load(data, drop=["label", "caption", "note"]), said)
+        said = "the column 'note' has the labels, and drop=['note'] leaves it out: take it out of one"
+        check_refused(lambda data=data: datasets.load(data, labels="note", drop=["note", "caption"]), said)
+        assert datasets.load(data, labels=Y, drop=["label", "caption", "note"]).feature_names == ("a", "b")
