@@ -11,7 +11,7 @@ from scipy import sparse
 from .intervals import mean_of_known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranking:
     """What one class, or one label, ranks: rows with their scores.
 

@@ -34,7 +34,7 @@ LABEL_NUMBERS = {
 _PER_ROW = ("subset_accuracy", "jaccard", "lrap")  # means over rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelAnswers:
     """What one model says about the labels of the test rows.
 

@@ -54,7 +54,7 @@ NUMBERS = {
 WITHOUT_INTERVAL = ("calibration_error",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answers:
     """What one model says about the test rows.
 

@@ -37,7 +37,7 @@ _SMALLEST_ROW = 2.0**-40  # relative to the largest; below it a cosine is not es
 BLOCK_BYTES = 4096  # of one row's packed features: a panel of 64 rows is 256 kB, a quarter of an L2 cache
 
 
-@dataclass
+@dataclass(eq=False)
 class Statistics:
     """Sums and squares of rows, computed once: of bytes as they are, of floats about `center`.
 
@@ -62,7 +62,7 @@ class Statistics:
         return float(self.sums.max() if bounds == "l1" else np.sqrt(self.squares.max()))
 
 
-@dataclass
+@dataclass(eq=False)
 class Terms:
     """The numbers of the test above, and how rows are packed."""
 

@@ -42,7 +42,7 @@ _CERTAIN = 4  # times the free memory from which on an estimate is a reason to r
 Kept = Literal["all", "others", "earlier"]
 
 
-@dataclass
+@dataclass(eq=False)
 class WithinRadius:
     """The results of all queries, one after the other, nearest first.
 
@@ -208,7 +208,7 @@ def _blocks(queries: Rows, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, Ro
         yield some, Rows([_rows_at(queries, some)])
 
 
-@dataclass
+@dataclass(eq=False)
 class _Found:
     """Results as they are found, a chunk of queries at a time."""
 

@@ -21,7 +21,7 @@ _NO_FLAGS = np.empty(0, dtype=np.uint8)
 _WHOLE_BYTES = 1 << 22
 
 
-@dataclass
+@dataclass(eq=False)
 class Rows:
     """Rows as a list of chunks, referenced and never copied here.
 
@@ -153,7 +153,7 @@ def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarr
     return out
 
 
-@dataclass
+@dataclass(eq=False)
 class Norms:
     """The norms that turn dot products into cosines; empty for every other metric."""
 

@@ -27,7 +27,7 @@ def aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
     return data[start : start + n_rows * width].reshape(n_rows, width)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PairwiseTile:
     """The tile of the pairwise kernel and its scratch: a few MB per thread, for rows of any width."""
 

@@ -65,7 +65,7 @@ _COST_MAKE = 250.0  # of a row, to build the tree
 _BYTES_OF_ROW, _BYTES_OF_FEATURE = 20, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _OfChunk:
     """The tree of one chunk; see tree_loops.pyx."""
 

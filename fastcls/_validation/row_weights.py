@@ -20,7 +20,7 @@ _NONE = np.zeros(0)
 _LEAST_WEIGHT = 1e-290  # below it, the number of rows (up to 1e18) over the sum of their weights may be infinite
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledRows:
     """Labels and weights of some rows.
 

@@ -28,7 +28,7 @@ _STORAGE = {type_of(name): number for name, number in _kernels.TYPES.items()}  #
 _FINITE_BLOCK_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckedRows:
     """Rows that the kernels can read, and how they were made.
 

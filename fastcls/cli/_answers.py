@@ -19,7 +19,7 @@ from ._test_set import class_scores
 CHUNK_ROWS = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predicted:
     """Predictions for rows.
 

@@ -53,7 +53,7 @@ _DATA = "an image, a folder of images, an .npy or .npz file, or other data that 
 _NO_IMAGES = ("mnist", "cifar10", "cifar100", "npy-folder", "saved-dataset", "zarr")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows to predict, from one path or from several in a row.
 

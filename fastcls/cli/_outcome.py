@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass
+@dataclass(eq=False)
 class Outcome:
     """The outcome of a run. A model that was not run is absent from every mapping.
 

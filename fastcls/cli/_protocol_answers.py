@@ -19,7 +19,7 @@ from ._predictions import write_errors, write_predictions
 from ._split import Division
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answered:
     """The predictions of one setting: as `fastcls.cli._test_set.Evaluation`, without its numbers."""
 

@@ -32,7 +32,7 @@ FINGERPRINT_ROWS = 256
 FINGERPRINT_BYTES = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Division:
     """How training and test rows of a run were divided.
 

@@ -22,7 +22,7 @@ from fastcls.neighbors import KNeighborsClassifier
 VALUES_AT_ONCE = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The result of one model on the test set.
 

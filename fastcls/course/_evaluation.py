@@ -115,7 +115,7 @@ def cross_validated(X: np.ndarray, y: np.ndarray) -> KSelection:
         return cross_validate_k(X, y, ks=KS, metrics=("l2",), cv=folds)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NeighborsResult:
     """k-NN of the assignment: rows of the table for k = 1, 5, 10 and the chosen k, every fold, and the model of that k."""
 

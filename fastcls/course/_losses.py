@@ -25,7 +25,7 @@ _TABLES = {"svm": (_svm.ROWS, _svm.SLOPES, "hinge"), "softmax": (_softmax.ROWS, 
 _CENTRED = "mean of the given rows subtracted"
 
 
-@dataclass
+@dataclass(eq=False)
 class Parts:
     """Loss and gradient of a problem without penalty, and what the penalty adds to them per unit of reg."""
 

@@ -11,7 +11,7 @@ from fastcls._gradient.problem import LinearProblem
 from . import _penalty
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """A small problem: W (D, C), X (N, D) whose last column is 1, y (N,)."""
 

@@ -99,7 +99,7 @@ class FileChunk:
         return zlib.crc32(rows[-1].tobytes(), zlib.crc32(rows[0].tobytes()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayChunk:
     """Rows in this process's memory: a few travel inside tasks, more are sent to the worker that owns their shard.
 

@@ -97,7 +97,7 @@ class SearchOptions:
     n_jobs: int | None
 
 
-@dataclass
+@dataclass(eq=False)
 class SearchShard:
     """Training rows with their filter. A pickle holds only the arguments of `open_to_search`."""
 
@@ -209,7 +209,7 @@ class TrainingOptions:
     isa: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """Labels, weights and roles of rows.
 
@@ -238,7 +238,7 @@ class Labels:
         return self.nbytes
 
 
-@dataclass
+@dataclass(eq=False)
 class TrainShard:
     """Training rows with their labels. A pickle holds only the arguments of `open_to_train`."""
 
@@ -332,7 +332,7 @@ def moments(shards: list[TrainShard], numbers: list[int], n_shards: int, center:
     return nodes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """One evaluation: weights in the layout of the compiled loops, and what to compute."""
 

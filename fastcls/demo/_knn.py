@@ -32,7 +32,7 @@ _NOBODY = np.empty(0, dtype=np.int64)
 _QUERIES_PER_TASK = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KnnState:
     """Everything that determines what the demo shows.
 
@@ -205,7 +205,7 @@ class Regions:
         return np.flatnonzero(touched)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vote:
     """The vote at one position in the plane."""
 

@@ -32,7 +32,7 @@ POINTS = (1, 6, 60)
 LARGEST = 1e4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearState:
     """Everything that determines what the demo shows.
 
@@ -102,7 +102,7 @@ class LinearState:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Losses:
     """Scores, losses and gradient of one W."""
 

@@ -23,7 +23,7 @@ TIED = -1  # code of a tie, which the lecture draws white
 _MARGIN = 0.12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regions:
     """The plane, cell by cell.
 

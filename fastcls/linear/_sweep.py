@@ -19,7 +19,7 @@ from ._base import LinearClassifier
 _Penalty = tuple[float, float, float]  # l1, l2, max_norm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedSettings:
     """Weights of several settings, trained on the same rows.
 

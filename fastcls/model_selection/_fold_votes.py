@@ -82,7 +82,7 @@ class VoteWeights:
         return whole[:, None] / (present[:, None] * sums)
 
 
-@dataclass
+@dataclass(eq=False)
 class FoldVotes:
     """Hits of every fold, k and vote rule.
 

@@ -18,7 +18,7 @@ from ._validation import Split, check_folds, check_groups, check_splits, check_s
 __all__ = ["Folds", "make_folds"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Folds:
     """The splits of a cross-validation.
 

@@ -34,7 +34,7 @@ _MOST_TRIALS = 30
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Found:
     """Where the descent ended, and why: "tol", "max_iter" or "stuck", if no step meets the conditions of the line search."""
 

@@ -55,7 +55,7 @@ class Comparison:
         return f"<div>{self.table._repr_html_()}{self.pairs._repr_html_()}</div>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """One setting of a protocol for one representation.
 

@@ -45,7 +45,7 @@ def at_minimum(C: float, *, max_iter: int, tol: float, n_jobs: int | None) -> So
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FittedLogistic:
     """Weights of one row per class."""
 

@@ -38,7 +38,7 @@ from ._validation import check_label_count, check_preset_ks, check_shards, publi
 _Classifier = Callable[[np.ndarray, np.ndarray], LabelAnswers]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """Labels of the training rows, uint8 (n_rows, n_labels); of the test rows, bool, in the columns `kept` that some has."""
 

@@ -30,7 +30,7 @@ SAMPLE = 640  # rows to learn maps from: a 64-vector basis keeps 99 % of what a 
 _FEW_FEATURES = 800  # up to this number, a basis is learned from products of features, and from more rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Codes:
     """Codes of some rows under one level.
 

@@ -42,7 +42,7 @@ _BYTES_OF_ERROR_AND_START = 8
 LEAST_FREE_BYTES = 16  # per row: a code of one kernel step with its error and start
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
     """Sampled rows as queries; as columns of S the S of the k-th, 2 k-th, 4 k-th ... neighbour of each among all rows."""
 

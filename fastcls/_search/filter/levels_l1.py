@@ -19,7 +19,7 @@ from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvecto
 SEGMENT_COARSE, SEGMENT_FINE = 16, 4  # features per sum
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SegmentSums:
     """L1: a signed sum over each segment of features.
 

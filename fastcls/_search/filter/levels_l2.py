@@ -94,7 +94,7 @@ def _step(deviations: np.ndarray) -> float:
     return best
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Basis:
     """The basis of projections: z = A (x - center), or the features themselves.
 
@@ -185,7 +185,7 @@ class Basis:
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PcaProjection:
     """L2: some projections of a basis, and the norm of the residual as one more value.
 
