@@ -30,7 +30,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from ._signals import act_as_interrupts, exit_status
+from ._signals import acting_as_interrupts, exit_status
 from ._streams import open_streams, say, swallow
 
 #: modules of the extra, imported late; all commands need all of them, so a missing one is reported before any work
@@ -39,24 +39,24 @@ _NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
 
 def main() -> None:
     """Run the ``fastcls`` command."""
-    open_streams()
-    try:
+    with acting_as_interrupts():
         try:
-            _require_extra()
-            act_as_interrupts()
-            from ._app import app
+            open_streams()
+            try:
+                _require_extra()
+                from ._app import app
 
-            app(prog_name="fastcls")
-        finally:
-            sys.stdout.flush()  # here, where an error can still be reported
-    except KeyboardInterrupt:  # during the imports; the commands handle it themselves
-        say("fastcls: interrupted")
-        raise SystemExit(exit_status()) from None
-    except OSError as error:
-        swallow(sys.stdout)
-        if not isinstance(error, BrokenPipeError):  # `fastcls predict ... | head` ends quietly
-            say(f"fastcls: cannot write to stdout: {error.strerror}")
-        raise SystemExit(1) from None
+                app(prog_name="fastcls")
+            finally:
+                sys.stdout.flush()  # here, where an error can still be reported
+        except KeyboardInterrupt:  # during the imports; the commands handle it themselves
+            say("fastcls: interrupted")
+            raise SystemExit(exit_status()) from None
+        except OSError as error:
+            swallow(sys.stdout)
+            if not isinstance(error, BrokenPipeError):  # `fastcls predict ... | head` ends quietly
+                say(f"fastcls: cannot write to stdout: {error.strerror}")
+            raise SystemExit(1) from None
 
 
 def _require_extra() -> None:

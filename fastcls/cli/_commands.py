@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,8 +58,26 @@ def _usage_of(error: Exception) -> str:
     return " ".join(["fastcls", *path.split()[1:]])
 
 
+@contextmanager
+def _interrupts_told() -> Iterator[None]:
+    """Report an interrupt before a command has begun: typer would end without a word, with the exit status of Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        refuse("interrupted")
+        raise typer.Exit(exit_status()) from None
+
+
 class OneLineGroup(TyperGroup):
     """A group of commands whose usage errors (a missing argument, an unknown option) take one line, like all errors."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _interrupts_told():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _interrupts_told():
+            return super().invoke(ctx)
 
     def main(self, *args: Any, **options: Any) -> Any:
         standalone = options.get("standalone_mode", True)

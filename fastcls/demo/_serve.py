@@ -231,7 +231,9 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
     """Show a demo until Ctrl-C (or SIGTERM)."""
     server = _Server(demo, read_state(demo, text), port)
     ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    is_main = threading.current_thread() is threading.main_thread()  # no other can set handlers, or gets signals
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
     try:
         print(f"fastcls: the demo is at {server.url} (press Ctrl-C to end it)", flush=True)
         if browser:  # in a thread: with a text browser, `open` returns only when the browser ends

@@ -144,7 +144,6 @@ def test_an_interrupt_leaves_what_is_finished_and_says_so(files, monkeypatch):
 def test_other_signals_are_interrupts_with_an_exit_status_of_their_own(name, status, files, monkeypatch):
     number, inner = getattr(signal, name), _compare.Plan.evaluate
     before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGTERM, signal.SIGHUP)}
-    monkeypatch.setattr(_signals, "_received", [])
 
     def ended(plan, part, *more):
         inner(plan, part, *more)
@@ -153,9 +152,10 @@ def test_other_signals_are_interrupts_with_an_exit_status_of_their_own(name, sta
 
     words = ("compare", *files, "--labels", "species.npy", *QUICK)
     try:
-        _signals.act_as_interrupts()
         monkeypatch.setattr(_compare.Plan, "evaluate", ended)
-        stopped = cli(*words, "--out", "out")
+        with _signals.acting_as_interrupts():
+            stopped = cli(*words, "--out", "out")
+        assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
@@ -169,7 +169,8 @@ def test_other_signals_are_interrupts_with_an_exit_status_of_their_own(name, sta
 def test_an_ignored_signal_stays_ignored(monkeypatch):
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        _signals.act_as_interrupts()
+        with _signals.acting_as_interrupts():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -115,9 +115,7 @@ def test_run_and_predict_take_a_column_too():
 
 def test_test_rows_in_another_order_are_refused_with_their_files():
     words = ("compare", "clip.npy", "dino.npy", "--labels", "y.npy", "--test", "dino.npy,clip.npy", "--test-labels")
-    said = (
-        "'dino.npy' has 3 features of type float32, but its training rows, 'clip.npy', have 6 of type float32"
-    )
+    said = "'dino.npy' has 3 features of type float32, but its training rows, 'clip.npy', have 6 of type float32"
     refused(cli(*words, "y.npy"), said)
     np.save("other.npy", Y + 7)
     words = ("compare", "clip.npy", "dino.npy", "--labels", "y.npy", "--test", "clip.npy,dino.npy", "--test-labels")
@@ -130,6 +128,4 @@ def test_labels_that_are_dropped_are_not_missing():
     refused(cli("compare", "f.parquet:clip", "f.parquet:dino", "--drop", "label"), said)
     said = "the column 'species' has the labels, and --drop 'species' leaves it out: take it out of one"
     refused(cli("compare", "f.parquet:clip", "f.parquet:dino", "--labels", "species", "--drop", "species"), said)
-    refused(
-        cli("run", "f.parquet:clip", "--drop", "label"), "--drop 'label' leaves out the labels of 'f.parquet': keep"
-    )
+    refused(cli("run", "f.parquet:clip", "--drop", "label"), "--drop 'label' leaves out the labels of 'f.parquet': keep")
