@@ -42,7 +42,8 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _assemble.py   which arrays of a file are rows and labels, by their names; arrays to a Dataset
     _next_to.py    labels, class names and test rows in files next to a file of rows, by their names
     _label_files.py  labels from a file of their own, of any format
-    _tables.py   which columns of a table are features and labels; a table to a Dataset
+    _columns.py  which columns of a table are features and labels, which divide or name the rows
+    _tables.py   tables to a Dataset
     _row_names.py  columns of a table that name or number its rows, and are no features
     _row_ids.py  what these say: whether files have the same rows in the same order
     _doubtful_features.py  notes features that may be none: copies of the label, times, counts of the rows
@@ -74,6 +75,7 @@ from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
+from ._columns import UnknownColumnsError
 from ._common import existing_path, name_of, path_and_name
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
@@ -95,7 +97,7 @@ from ._npy import read_npy
 from ._row_ids import RowIds, check_same_rows, kept_row_ids
 from ._row_names import features_wanted
 from ._split import can_stratify, split_rows
-from ._tables import UnknownColumnsError, in_order
+from ._tables import in_order
 from ._test_set import scores_test_rows
 
 __all__ = [

@@ -19,20 +19,11 @@ from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, reason
+from fastcls.datasets._columns import Column, Kind, Table, no_value, of_features, refuse_repeated, too_large, without
 from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
-from fastcls.datasets._tables import (
-    Column,
-    Kind,
-    Table,
-    load_tables,
-    no_value,
-    of_features,
-    refuse_repeated,
-    too_large,
-    without,
-)
+from fastcls.datasets._tables import load_tables
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 SUFFIXES = (*_PARQUET, *_ARROW)

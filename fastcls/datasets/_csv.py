@@ -15,20 +15,13 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
-from fastcls.datasets._common import existing_path, file_size, name_of, no_such_name, not_utf8, note, noting
-from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
-from fastcls.datasets._row_ids import are_kept as row_ids_are_kept
-from fastcls.datasets._row_ids import keep
-from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows, tells_rows_apart
-from fastcls.datasets._tables import (
+from fastcls.datasets._columns import (
     LABEL_COLUMNS,
     Chosen,
     Column,
     Table,
     choose,
     label_column,
-    load_tables,
     of_features,
     refuse_repeated,
     too_large,
@@ -36,6 +29,13 @@ from fastcls.datasets._tables import (
     without_features,
     without_labels,
 )
+from fastcls.datasets._common import existing_path, file_size, name_of, no_such_name, not_utf8, note, noting
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
+from fastcls.datasets._row_ids import are_kept as row_ids_are_kept
+from fastcls.datasets._row_ids import keep
+from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows, tells_rows_apart
+from fastcls.datasets._tables import load_tables
 
 SUFFIXES = (".csv", ".tsv")
 _MOST_ROWS, _MOST_CELLS = 1024, 1 << 18  # of a block: as text, a cell takes 60 bytes

@@ -10,9 +10,10 @@ from fastcls._validation.base import is_missing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, reason
 from fastcls.datasets._arrow import of_arrow, pyarrow_for
+from fastcls.datasets._columns import Column, Table, no_value, of_features, refuse_repeated, without
 from fastcls.datasets._common import noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._tables import Column, Table, load_tables, no_value, of_features, refuse_repeated, without
+from fastcls.datasets._tables import load_tables
 
 _WHERE = "the data frame"
 _NUMBERS = (bool, int, float, np.number, np.bool_)

@@ -13,6 +13,7 @@ from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
 from fastcls.datasets._assemble import array_names, naming_arrays
+from fastcls.datasets._columns import label_column, naming_rows
 from fastcls.datasets._common import file_size, no_such_name, text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_label_column
@@ -22,7 +23,6 @@ from fastcls.datasets._labels import labels_of_texts
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._row_ids import keep
 from fastcls.datasets._stored import read_whole
-from fastcls.datasets._tables import label_column, naming_rows
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
 _KINDS = ".npy, .npz, .csv, .parquet, .h5, .safetensors or .txt"

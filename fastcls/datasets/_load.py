@@ -17,6 +17,7 @@ from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_
 from fastcls.datasets._arrow import is_arrow, is_saved_dataset, load_arrow
 from fastcls.datasets._assemble import NoLabelsError
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
+from fastcls.datasets._columns import names_to_drop
 from fastcls.datasets._common import (
     entries,
     existing_path,
@@ -43,7 +44,6 @@ from fastcls.datasets._next_to import find_labels, find_test_rows
 from fastcls.datasets._safetensors import is_safetensors, load_safetensors
 from fastcls.datasets._stored import is_stored
 from fastcls.datasets._table_folder import is_table_folder, load_table_folder
-from fastcls.datasets._tables import names_to_drop
 from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr
 

@@ -14,6 +14,7 @@ from fastcls._validation.messages import quoted
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
 from fastcls.datasets._assemble import NAME, UNLABELLED
+from fastcls.datasets._columns import Table, of_features, without
 from fastcls.datasets._common import entries, existing_path, is_plain_file, name_of, note, note_left_out, noting
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_csv
@@ -21,7 +22,7 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
 from fastcls.datasets._listing import is_system, natural_key
 from fastcls.datasets._row_names import features_wanted
-from fastcls.datasets._tables import Table, joined, labels_of_test, load_tables, of_features, without
+from fastcls.datasets._tables import joined, labels_of_test, load_tables
 
 _PART = re.compile(r"(?:.*[-_. ])?(train|test)(?:ing)?(?:[-_. ].*)?", re.IGNORECASE)
 
