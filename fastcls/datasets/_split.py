@@ -51,7 +51,8 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, random_s
        many rows as there are classes.
     3. The test rows are drawn at random from all rows.
 
-    Both sides always have the requested number of rows.
+    Both sides always have the requested number of rows. As in scikit-learn, whose rows these are for the same labels and
+    seed, classes are drawn in the order of their names: the same classes under names of another order give other rows.
     """
     if dataset.X_test is not None:
         raise InputError(

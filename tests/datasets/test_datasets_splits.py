@@ -68,6 +68,17 @@ def test_a_split_is_a_function_of_its_seed() -> None:
     assert a.tolist() != e.tolist()
 
 
+@pytest.mark.parametrize("names", [("ant", "bee", "cat"), ("cat", "bee", "ant"), (2, 0, 1)])
+def test_the_rows_are_those_of_scikit_learn_for_the_same_labels(names: tuple) -> None:
+    from sklearn.model_selection import train_test_split
+
+    y = np.array(names)[np.random.default_rng(0).integers(0, 3, 200)]
+    wanted = train_test_split(np.arange(200), test_size=0.2, random_state=3, stratify=y)
+    found = datasets.train_validation_split(y, validation_size=0.2, random_state=3)
+    for rows, same in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(rows, np.sort(same))
+
+
 def test_random_state_works_as_in_scikit_learn() -> None:
     y = labelled([40, 40]).y
     for split in (datasets.train_validation_split, lambda y, **given: datasets.group_split(y, np.arange(80) // 2, **given)):
