@@ -15,6 +15,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Without the project around them (a copy of tests/, next to an installed fastcls), the tests of its files do not run.
+IS_ALONE = not (ROOT / "pyproject.toml").exists()
+collect_ignore = ["project"] if IS_ALONE else []
+
 #: real data that some tests need; they are skipped where it is absent
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -49,7 +53,7 @@ AT_HAND = {
     },
 }
 
-#: the markers of tests that start processes, see pyproject.toml
+#: the markers of tests that start processes; pyproject.toml says what they mean
 MARKERS = {"cluster", "browser", "process", "emulated", "build"}
 
 #: Program whose name matches -> the marker that its test needs. Any other program needs one of the markers.
@@ -60,9 +64,23 @@ MARKER_OF = {
 }
 
 #: programs that libraries ask about the machine, or about its fonts
-ASKED = {"lscpu", "fc-list", "uname", "ldconfig"}
+ASKED = {"lscpu", "cat", "fc-list", "uname", "ldconfig"}
 
 _running: list[pytest.Item] = []
+
+
+def pytest_configure(config):
+    """What pyproject.toml sets, for tests that are alone."""
+    if IS_ALONE:
+        sys.path.insert(0, str(Path(__file__).with_name("helpers")))
+        for marker in sorted(MARKERS):
+            config.addinivalue_line("markers", f"{marker}: see CONTRIBUTING.md")
+
+
+def pytest_report_header():
+    if IS_ALONE:
+        return "the project is not around its tests: tests/project, and tests that read docs/ or bench/, do not run"
+    return None
 
 
 def marker_missing(program, markers):
