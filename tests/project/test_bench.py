@@ -14,7 +14,7 @@ from fastcls import reference
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one next to bench
 bench = pytest.importorskip("bench", reason="the folder bench is not next to tests")
-from bench import data, limits, measure, rivals, table, work  # noqa: E402
+from bench import chart, data, limits, measure, rivals, table, work  # noqa: E402
 
 FORKING = ["numkong"]  # engines that start processes
 NAMES = [pytest.param(name, marks=[pytest.mark.process] * (name in FORKING)) for name in rivals.NAMES]
@@ -233,3 +233,15 @@ def test_figures_of_the_search_by_radius_are_stored_and_kept(monkeypatch, tmp_pa
     file.write_text(json.dumps(again | {"threads": -1}))  # another machine's figures are not kept
     assert list(run("--only", "two")["rows"]) == ["two cosine 5"]
     assert "two cosine 5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("theme", chart.THEMES)
+def test_the_speed_chart_has_the_figures_of_the_table(theme):
+    results = json.loads(chart.RESULTS.read_text(encoding="utf-8"))
+    drawn = chart.svg(results, theme)
+    assert (chart.FIGURES / f"speed-{theme}.svg").read_text(encoding="utf-8") == drawn
+    assert set(chart.PROBLEMS) <= {row.name for row in work.FILTER}
+    for row in chart.PROBLEMS:
+        assert f">{results[row]['value']:.1f} x<" in drawn
+        fastest = min(found["seconds"] for found in results[row]["others"].values())
+        assert results[row]["others"][results[row]["other"]]["seconds"] == fastest
