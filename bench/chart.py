@@ -73,9 +73,8 @@ def svg(results: dict[str, Any], theme: str) -> str:
     said = "; ".join(f"{title}: {theirs / ours:.1f} times as fast as {name}" for title, ours, name, theirs in found)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-        f'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">\n<title>{escape(said)}</title>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">\n'
+        f"<title>{escape(said)}</title>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
 
