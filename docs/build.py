@@ -24,11 +24,13 @@ COPIED = ("*.md", "figures/*", "solutions/*.py")
 PAGES = "(row|next_)"
 
 
-def put(path: Path, text: str) -> None:
-    """Write a file, unless it already says this: Sphinx reads again only what changed."""
+def put(path: Path, text: str) -> bool:
+    """Write a file, unless it already says this: Sphinx reads again only what changed. Whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True
 
 
 def sources(folder: Path) -> None:
@@ -40,8 +42,9 @@ def sources(folder: Path) -> None:
         if not target.is_file() or not filecmp.cmp(DOCS / name, target, shallow=False):
             shutil.copy2(DOCS / name, target)
     made = site_pages.pages()
-    for name, text in made.items():
-        put(folder / name, text)
+    changed = [name for name, text in made.items() if put(folder / name, text)]
+    if any(name.startswith("api/") for name in changed):  # pages of names that are gone would be orphans
+        shutil.rmtree(folder / "api" / "generated", ignore_errors=True)
     for path in folder.glob("*.md"):  # a page that is gone from docs/
         if path.relative_to(folder) not in wanted and path.name not in made:
             path.unlink()
