@@ -40,10 +40,6 @@ DATA = (
 
 #: Runs with failures inside libraries that are open -> what they are. A run with failures that is not here fails the tests.
 KNOWN = {
-    "fuzz parquet, blind": (
-        "1: pyarrow 26.0.1 ends the process (it lets an exception of C++ out of the description of a column whose "
-        "statistics of sizes are damaged)"
-    ),
     "fuzz hdf5, blind": (
         "2: libhdf5, as h5py ships it, ends with signal 11 when a damaged chunk is read, and goes round in a damaged group "
         "without end"
@@ -121,6 +117,11 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
                 "protocols/test_to_csv.py::test_names_are_no_formulas_and_no_control_characters",
                 "display/test_display.py::test_any_class_name_can_be_drawn",
             ),
+        ),
+        Promise(
+            "Whatever is posted to a demo, the answer is right or one line, and the server goes on",
+            ("demo/test_demo_command.py::test_what_is_no_question_of_the_page_is_refused",),
+            ("fuzz demo", "fuzz demo, blind"),
         ),
         Promise(
             "Loading uses no network; the server of the demos listens on this machine only, and answers its own pages only",
@@ -247,7 +248,8 @@ def page() -> str:
             lines.append(f"| {name} | | not yet | | |")
             continue
         counts = f"{row['cases']:,} | {row['failures']:,}"
-        lines.append(f"| {name} | `{row['command']}` | {counts} | {row['date']}, {row['machine']} |")
+        note = f"; {row['note']}" if row.get("note") else ""
+        lines.append(f"| {name} | `{row['command']}` | {counts} | {row['date']}, {row['machine']}{note} |")
     lines += ["", "Mutants that survived are failures here; the table of mutants gives the reason or the lines of each."]
     lines += ["", "Other failures are inside libraries, and open:", ""]
     lines += [*(f"- {name}: {what}." for name, what in KNOWN.items()), ""]

@@ -17,6 +17,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
         _hdf5.py     an .h5 file of X and y
         _csv.py      a .csv of numbers and labels
         _arrow.py    Parquet and Arrow files, folders of Hugging Face's datasets
+                     (_parquet_footer.py: sizes of a Parquet file's columns, from its footer)
         _frames.py   data frames of pandas, polars and pyarrow
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe

@@ -23,6 +23,7 @@ from fastcls.datasets._columns import Column, Kind, Table, no_value, of_features
 from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError
+from fastcls.datasets._parquet_footer import column_chunks
 from fastcls.datasets._tables import load_tables
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
@@ -153,20 +154,18 @@ def _of_parquet(file: Path) -> Table:
 
     with _reading(quoted(file)):
         fields = [(field.name, field.type) for field in schema]
-        sizes = _sizes_of(opened.metadata, [name for name, _ in fields])
+        sizes = _sizes_of(file, [name for name, _ in fields])
         return _table(fields, n_rows, chunks, sizes.__getitem__, quoted(file), classes)
 
 
-def _sizes_of(metadata: Any, names: Sequence[str]) -> dict[str, int]:
+def _sizes_of(file: Path, names: Sequence[str]) -> dict[str, int]:
     """Bytes of each column once it is decoded; those of a list or a struct are one or several parts, ``name.part``."""
     sizes = dict.fromkeys(names, 0)
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            path, n_bytes = column.path_in_schema, max(column.num_values * 8, column.total_uncompressed_size)
-            dots = [place for place, character in enumerate(path) if character == "."]
-            for name in [path[:end] for end in (*dots, len(path))]:
-                if name in sizes:
-                    sizes[name] += n_bytes
+    for path, n_values, uncompressed in column_chunks(file):
+        dots = [place for place, character in enumerate(path) if character == "."]
+        for name in [path[:end] for end in (*dots, len(path))]:
+            if name in sizes:
+                sizes[name] += max(n_values * 8, uncompressed)
     return sizes
 
 
