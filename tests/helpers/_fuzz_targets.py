@@ -19,6 +19,7 @@ from _fuzz_bytes import mutated_bytes, mutated_gzip, mutated_json, mutated_tar, 
 import fastcls
 from fastcls import datasets
 from fastcls.datasets import _image
+from fastcls.demo import _serve
 
 #: An input: the files of a folder, by name.
 Files = dict[str, bytes]
@@ -324,6 +325,29 @@ def _checkpoints(solver: str) -> Callable[[], list[Files]]:
     return seeds
 
 
+# what a page posts to a demo ------------------------------------------------------------------------------------------
+
+
+def _posted() -> list[Files]:
+    knn = b"metric=l2&k=3&classes=4&weights=distance&points=10,-20,0;60,70,1;-90,30,2;5,5,3;0,-99,1"
+    linear = b"loss=hinge&alpha=0.1&step=0.1&classes=2&points=1,2,0;3,-4,1&W=1,2,3,-1,-2,0.5"
+    return [
+        {"knn": knn, "query": b"x=0&y=100"},
+        {"linear": linear},
+        {"knn": knn.replace(b"l2", b"both"), "query": b"x=1&y=1"},
+    ]
+
+
+def _read_posted(folder: Path) -> int:
+    """All answers of the demo whose state was posted, as its server computes them."""
+    given = {path.name: path.read_bytes()[: _serve._LONGEST].decode("utf-8", "replace") for path in folder.iterdir()}
+    demo = "linear" if "linear" in given else "knn"
+    kind, names = _serve._ANSWERS[demo]
+    state, answers = _serve._whole_state(demo, given.get(demo, "")), kind()
+    return (1 << 22) + sum(len(getattr(answers, name)(state, given.get("query", ""))) for name in names)
+
+
+_FIELDS = [b"&", b"=", b";", b",", b"metric=both", b"weights=uniform", b"k=9", b"W=", b"points=", b"1e3", b"-0", b"99999"]
 _PICKLE = [bytes([code]) for code in b"(.0]})lcRbtuqrhjK\x8c\x93\x94\x80\x95\x81\x82"] + [
     b"cnumpy\nndarray\n",
     b"cos\nsystem\n",
@@ -362,6 +386,7 @@ TARGETS = {
     "hdf5": Target(_hdf5, _load("a.h5"), needs="h5py"),
     "zarr": Target(_zarr, _load("a.zarr"), packed=_mutated_zarr, needs="zarr"),
     "images": Target(_images, _read_images, needs="PIL"),
+    "demo": Target(_posted, _read_posted, tokens=_FIELDS),
     "model": Target(_models, _read_model, packed=_mutated_safetensors, tokens=_TYPES),
     "checkpoint-sgd": Target(_checkpoints("sgd"), lambda folder: _train(folder, "sgd", 2), packed=_mutated_safetensors),
     "checkpoint-lbfgs": Target(

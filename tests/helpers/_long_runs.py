@@ -24,7 +24,7 @@ RESULTS = ROOT / "bench" / "results" / "trust.json"
 
 FORMATS = (
     "npy", "npz", "idx", "idx-gz", "pickle", "cifar-bin", "tar", "safetensors", "csv", "parquet", "feather", "hdf5", "zarr",
-    "images", "model", "checkpoint-sgd", "checkpoint-lbfgs",
+    "images", "demo", "model", "checkpoint-sgd", "checkpoint-lbfgs",
 )  # fmt: skip
 MOST = ("npy", "idx", "pickle", "safetensors")  # a million executions each
 
