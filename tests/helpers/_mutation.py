@@ -7,10 +7,12 @@ names. Outcomes are added to bench/results/mutation.json, so that a long run can
 bench/results/mutation.md is written anew: killed and survived by area, and the lines of each survivor. An outcome of a file
 that has changed since is forgotten.
 
-For Python, a first run of each test file records which tests execute which lines; a mutant then meets only tests that
-execute its statement, the fastest first. For compiled code the modules made of the file are built again in the copy, without
-optimisation, and all tests of the area run until one fails. A mutant is killed if a test fails, if the process dies, or
-if the tests take five times as long as before. The exit status is the number of unexplained survivors, at most 100.
+For Python, a first run of each test file of the area records which tests execute which lines; a mutant then meets only
+tests that execute its statement: those that killed a mutant of this file before, then the fastest of each test function, and
+at last those that start processes. A kernel's header meets the C self-test first, which is the cheapest to build. For other
+compiled code the modules made of the file are built again in the copy, without optimisation, and the test files of the area
+run until one fails, those first that killed most. A mutant is killed if a test fails, if the process dies, or if the tests
+take five times as long as before. The exit status is the number of unexplained survivors, at most 100.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import resource
 import signal
 import subprocess
@@ -39,10 +42,11 @@ from _seeded_faults import COMPILED, ROOT, copied, modules_of, rebuilt
 
 RESULTS = ROOT / "bench" / "results" / "mutation.json"
 PYTHON_FILES = [file for files, _ in TARGETS.values() for file in files.split() if file.endswith(".py")]
-ALL_TESTS = list(dict.fromkeys(test for _, tests in TARGETS.values() for test in tests.split()))
-MARKS = "not (cluster or browser or process or emulated or build)"
+HEAVY = "cluster or browser or emulated or build"
+MARKS = f"not ({HEAVY} or process)"
 MEMORY = 12 << 30  # of a process: a mutant may ask for any amount
-AT_MOST = 40.0  # seconds of tests against one mutant; those that come later in the order are left out
+AT_MOST = 120.0  # traced seconds of tests against one mutant; those that come later in the order are left out
+SELF_TESTS = {"search": "kernels", "filter": "filter", "linear": "linear"}  # folder of headers -> program
 
 
 # what the tests execute -----------------------------------------------------------------------------------------------
@@ -108,13 +112,17 @@ class Chosen:
 
 def preload():
     """Import what the tests need but fastcls, so that each process that is forked begins with it."""
+    os.environ |= {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}  # a thread that waits takes no time
     for name in ("numpy", "scipy.optimize", "sklearn.neighbors", "sklearn.linear_model", "sklearn.utils.estimator_checks"):
         importlib.import_module(name)
     assert "fastcls" not in sys.modules
 
 
 def forked(copy, action, log, seconds):
-    """The exit status of an action in a child; None if it took too long. It finds the copy's fastcls."""
+    """The exit status of an action in a child; None if it took so many seconds of processor time, or 20 times as long.
+
+    It finds the copy's fastcls.
+    """
     child = os.fork()
     if child == 0:
         status = 3
@@ -126,6 +134,7 @@ def forked(copy, action, log, seconds):
             os.dup2(out, 2)
             with contextlib.suppress(ValueError):
                 resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+                resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 5))
             sys.dont_write_bytecode = True
             sys.path[:] = [str(copy)] + [place for place in sys.path if not place.startswith(str(ROOT))]
             os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -134,10 +143,11 @@ def forked(copy, action, log, seconds):
         finally:
             os._exit(status)
     waited, last = 0.0, time.monotonic()
-    while waited < seconds:
+    while waited < 20 * seconds:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            status = os.waitstatus_to_exitcode(status)
+            return None if status == -signal.SIGXCPU else status
         time.sleep(0.02)
         now = time.monotonic()
         waited, last = waited + min(now - last, 0.5), now  # less than the clock says if both processes were stopped
@@ -147,9 +157,9 @@ def forked(copy, action, log, seconds):
     return None
 
 
-def pytest_on(copy, tests, plugin, log, seconds, *options):
+def pytest_on(copy, tests, plugin, log, seconds, marks=MARKS):
     """The exit status of pytest on some test files of the copy."""
-    arguments = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", MARKS, *options]
+    arguments = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", marks]
     arguments += [f"tests/{test}" for test in tests]
     return forked(copy, lambda: pytest.main(arguments, plugins=[plugin] if plugin else []), log, seconds)
 
@@ -211,12 +221,12 @@ class Runner:
         kept.write_text(json.dumps({"digests": {path: digest_of(self.copy / path) for path in met}, "tests": found}))
         return found
 
-    def tests_of(self, mutant):
-        """(names of tests of all areas that execute the mutant's statement, seconds); the fastest first."""
+    def tests_of(self, mutant, files, killers):
+        """(names of tests of some files that execute the mutant's statement, seconds); the likeliest to kill it first."""
         text = (self.copy / "fastcls" / mutant.file).read_text(encoding="utf-8")
         first, last = statements_of(text).get(mutant.line, (mutant.line, mutant.line))
         meeting, all_tests, at_import = [], [], False
-        for test in ALL_TESTS:
+        for test in files:
             if test not in self.maps:
                 self.maps[test] = self.map_of(test)
             for name, (seconds, lines) in self.maps[test].items():
@@ -227,32 +237,49 @@ class Runner:
                         meeting.append((seconds, name))
                 at_import |= meets and not name
         chosen, total = [], 0.0
-        for seconds, name in sorted(meeting or all_tests if meeting or at_import else []):
+        for seconds, name in _in_order(meeting or all_tests if meeting or at_import else [], killers):
             total += seconds
             if total > AT_MOST and chosen:
                 break
             chosen.append(name)
         return chosen, total
 
-    def tried(self, mutant, tests):
-        """(outcome, the test that killed it): killed, survived, not met, or invalid."""
+    def fails_self_test(self, file):
+        """Whether the C self-test of a header in the copy fails; False if it has none, or if it does not compile."""
+        program = SELF_TESTS.get(Path(file).parent.name) if file.endswith(".h") else None
+        if program is None:
+            return False
+        source, made = self.copy / "tests" / "kernels" / f"{program}_selftest.c", self.log.parent / "selftest"
+        bounds = (self.copy / "fastcls" / "_search" / "bounds.py").read_text(encoding="utf-8")
+        size = re.search(r"^BLOCK_BYTES = (\d+)", bounds, re.MULTILINE)[1]
+        command = ["cc", "-std=gnu11", "-w", "-ffp-contract=off", f"-I{self.copy}/fastcls/_simd", f"-DBLOCK_BYTES={size}"]
+        if subprocess.run([*command, source, "-o", made, "-lm"], capture_output=True).returncode:
+            return False
+        try:
+            return subprocess.run([made, "--some"], capture_output=True, timeout=900).returncode != 0
+        except subprocess.TimeoutExpired:
+            return True
+
+    def tried(self, mutant, tests, killers=()):
+        """(outcome, the test that killed it): killed, survived, not met, or invalid. Tests in `killers` come first."""
         path = self.copy / "fastcls" / mutant.file
-        text, before = path.read_text(encoding="utf-8"), {}
+        text, before, of_area = path.read_text(encoding="utf-8"), {}, tests
         pyc = Path(importlib.util.cache_from_source(str(path)))
         plugin, seconds, of_pyc = None, 900.0, None
         if path.suffix == ".py":
             of_pyc = pyc.read_bytes()
             pyc.unlink()
         if path.suffix == ".py" and self.cache:
-            names, total = self.tests_of(mutant)
-            if not names:
-                pyc.write_bytes(of_pyc)
-                return "not met", ""
+            names, total = self.tests_of(mutant, tests, killers)
             plugin, seconds = Chosen(names), 30 + 5 * min(total, AT_MOST)
             tests = list(dict.fromkeys(name.split("::")[0].removeprefix("tests/") for name in names))
         try:
             path.write_text(mutant.applied(text), encoding="utf-8")
             if path.suffix in COMPILED:
+                if self.fails_self_test(mutant.file):
+                    return "killed", f"kernels/{SELF_TESTS[path.parent.name]}_selftest.c"
+                counts = Counter(killer.split("::")[0] for killer in killers)
+                tests = sorted(tests, key=lambda test: -counts[test])
                 try:
                     before = rebuilt(self.copy, modules_of(self.copy / "fastcls", mutant.file))
                 except SystemExit:
@@ -262,7 +289,9 @@ class Runner:
                     compile(path.read_text(encoding="utf-8"), str(path), "exec")
                 except SyntaxError:
                     return "invalid", ""
-            status = pytest_on(self.copy, tests, plugin, self.log, seconds)
+            status = pytest_on(self.copy, tests, plugin, self.log, seconds) if tests else 5
+            if status in (0, 5) and self.cache:  # what tests see in processes that they start is on no map
+                status = pytest_on(self.copy, of_area, None, self.log, seconds, f"process and not ({HEAVY})")
         finally:
             path.write_text(text, encoding="utf-8")
             if of_pyc:
@@ -274,7 +303,7 @@ class Runner:
         if status is None:
             return "killed", "time"
         if status in (0, 5):
-            return "survived", ""
+            return "survived" if tests else "not met", ""
         return "killed", self.killer() if status > 0 else f"signal {-status}"
 
     def killer(self):
@@ -283,6 +312,16 @@ class Runner:
             if line.startswith(("FAILED ", "ERROR ")):
                 return line.split()[1].removeprefix("tests/")[:150]
         return "error"
+
+
+def _in_order(tests, killers):
+    """(seconds, name) of tests: those in `killers`, then the fastest case of each test function, then the second ..."""
+    ranks, ordered = Counter(), []
+    for seconds, name in sorted(tests):
+        function = name.split("[")[0]
+        ordered.append((name.removeprefix("tests/")[:150] not in killers, ranks[function], seconds, name))
+        ranks[function] += 1
+    return [(seconds, name) for *_, seconds, name in sorted(ordered)]
 
 
 def machine():
@@ -321,7 +360,8 @@ def run(words, kind, seed, minutes, count, again):
             if digest_of(ROOT / "fastcls" / mutant.file) != digests[mutant.file]:
                 continue  # edited meanwhile
             at = time.monotonic()
-            outcome, by = runner.tried(mutant, tests)
+            killers = [row["by"] for row in kept.values() if row["file"] == mutant.file and row.get("by")]
+            outcome, by = runner.tried(mutant, tests, killers)
             row = {"area": area, "file": mutant.file, "of": digests[mutant.file], "kind": mutant.kind, "outcome": outcome}
             row |= {"by": by} if outcome == "killed" else {"line": mutant.line, "diff": mutant.diff(text)}
             kept[mutant.key] = row

@@ -69,6 +69,17 @@ SAMPLED = 2
 #: Functions and constants whose faults cost time or memory, but never an answer: file -> names, which are left out. The
 #: choices of plans, levels and sizes are here; what makes a choice safe (bounds, capacities, orders) is not.
 SPEED_ONLY: dict[str, str] = {
+    "neighbors/_loaded.py": "CHECKED_BYTES",
+    "neighbors/_votes.py": "_BLOCK_VALUES",
+    "model_selection/_fold_votes.py": "_MOST_SPARE",
+    "_gradient/scaling.py": "_ROWS_PER_CALL_VALUES",
+    "_gradient/prediction.py": "WORK_PER_CALL",
+    "_scoring/votes.py": "_APART",
+    "_scoring/label_votes.py": "_VOTED_AT_ONCE",
+    "_storage/atomic.py": "_CHUNK_BYTES",
+    "_storage/digest.py": "_CHUNK_BYTES",
+    "_storage/safetensors.py": "MAPPED_FROM_BYTES",
+    "_search/filter/stored.py": "_ENCODED_AT_ONCE _SAMPLED",
     "_search/bounds.py": "choose_center",
     "_search/brute.py": (
         "_BOUND_GAIN _FEW_QUERIES_PAIRWISE _FEW_QUERIES_PANELS _LEAST_FEATURES_BOUND _LEAST_QUERIES_LOW "
