@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import log_softmax
 
 from fastcls import optim
 from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
@@ -407,6 +408,28 @@ class SoftmaxClassifier(LinearClassifier):
             Before fit.
         """
         return self._answers(X, True)[1]
+
+    @of_one_fit
+    @takes_images
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of the probability of every class: s_k - log sum_j exp(s_j), also where the probability rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        float64 array (n_samples, n_classes)
+
+        Raises
+        ------
+        InputError
+            For rows that cannot be read or have another width than those of the fit, or if a score is not finite.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
+        return np.asarray(log_softmax(self._scores(X), axis=1))
 
     def calibrate(self, X: Any, y: Any) -> Self:
         """Scale the scores so that `predict_proba` fits rows on which the model was not trained: temperature scaling.

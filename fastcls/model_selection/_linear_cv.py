@@ -345,6 +345,19 @@ class SoftmaxClassifierCV(LinearCV):
         """
         return self._best().predict_proba(X)
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of the class probabilities from the best estimator; parameters and errors as for `predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+        """
+        return self._best().predict_log_proba(X)
+
 
 class MulticlassSVMCV(LinearCV):
     """`MulticlassSVM` with penalty strength and learning rate chosen by cross-validation, in one pass.
