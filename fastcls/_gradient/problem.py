@@ -260,7 +260,7 @@ class LinearProblem(WeightSpace):
         self,
         weights: np.ndarray,
         b: np.ndarray,
-        rows,
+        rows: Any,
         *,
         n_models: int = 1,
         want_losses: bool = False,

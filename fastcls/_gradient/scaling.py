@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .space import padded
 _ROWS_PER_CALL_VALUES = 1 << 27
 
 
-def _chunks(X: np.ndarray):
+def _chunks(X: np.ndarray) -> Iterator[slice]:
     step = max(256, _ROWS_PER_CALL_VALUES // X.shape[1] // 256 * 256)
     return (slice(start, start + step) for start in range(0, len(X), step))
 

@@ -205,7 +205,7 @@ class ShardedProblem(LinearProblem):
         self,
         weights: np.ndarray,
         b: np.ndarray,
-        rows,
+        rows: Any,
         *,
         n_models: int = 1,
         want_losses: bool = False,

@@ -406,7 +406,7 @@ def _check_graph(X: Any, name: str) -> None:
     """Refuse a dask array whose graph holds large arrays: they would pass through the scheduler."""
     import cloudpickle
 
-    class SizeCheck(cloudpickle.Pickler):  # type: ignore[name-defined,misc]
+    class SizeCheck(cloudpickle.Pickler):
         n_bytes = 0
 
         def persistent_id(self, what: Any) -> Any:

@@ -283,7 +283,8 @@ def _table(
         with _reading(where):
             if not memory.fits(size(name)):
                 raise too_large(where)
-            found = readers.get(what, _numbers)(chunks(name), f"{where}: the column {quoted(name)}")
+            read: Callable[[Iterator[Any], str], Any] = readers.get(what, _numbers)
+            found = read(chunks(name), f"{where}: the column {quoted(name)}")
         if len(found) != n_rows:
             raise InputError(
                 f"{where}: the column {quoted(name)} has {len(found):,} of {n_rows:,} rows: write the file again"

@@ -178,4 +178,4 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
     if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
         wanted = shape[0] * shape[1] * shape[2]
         raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features:,}")
-    return shape  # type: ignore[return-value]
+    return shape

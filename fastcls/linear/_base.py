@@ -291,7 +291,7 @@ class LinearClassifier(LinearModel, LinearParameters):
             _fitted_params=self._params_of_fit(),
         )
 
-    @available_if(_has_partial_fit)
+    @available_if(_has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch of minibatch descent on these rows, starting from the current weights.
 

@@ -347,8 +347,17 @@ class _Sweep:
     """Accuracy on the validation rows for exponents of C, or of the weight decay."""
 
     def __init__(
-        self, X, codes, X_held, codes_held, chosen: ProbePreset, seed, n_jobs, progress: Progress | None, verbose: int
-    ):
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        X_held: np.ndarray,
+        codes_held: np.ndarray,
+        chosen: ProbePreset,
+        seed: int,
+        n_jobs: int | None,
+        progress: Progress | None,
+        verbose: int,
+    ) -> None:
         self.data, self.held, self.chosen = (X, codes), (X_held, codes_held), chosen
         self.progress, self.verbose, self.seed, self.n_jobs = progress, verbose, seed, n_jobs
         self.found: dict[float, float] = {}
