@@ -139,7 +139,7 @@ def test_columns_to_leave_out_are_given_again(here):
     write_csv("t.csv")
     text = Path("t.csv").read_text().splitlines()
     Path("t.csv").write_text("\n".join([f"caption,{text[0]}", *(f"a dog,{line}" for line in text[1:])]))
-    said = "the column 'caption' has text, 'a dog' in line 2: leave it out with --drop 'caption', or encode it"
+    said = "the column 'caption' has text, 'a dog' in line 2: leave it out with --drop 'caption', or write each category"
     assert said in cli("run", "t.csv").stderr
     assert rows_predicted_by_the_next_command("t.csv", "--drop", "caption") == 8
     assert "--drop caption" in json.loads(Path("out/results.json").read_text())["command"]
