@@ -115,6 +115,9 @@ SPEED_ONLY: dict[str, str] = {
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
     "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
+    "_search/filter/stored.py: if not all(size == wanted if wanted is not None else size > 0 for size, wanted in "
+    "zip(array.shape, shape, strict=True)): @113: True -> False": "the line above compares the numbers of dimensions",
+    "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
     "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those "
     "of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
     "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the opposite "

@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from _rows import python_process
 
 import fastcls
 from fastcls import onnx, persistence
-from fastcls._storage.atomic import replacing, write_text
+from fastcls._storage.atomic import is_special, replacing, write_text
 from fastcls._validation.errors import InputError
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="no pipes in the file system here")
@@ -225,6 +226,20 @@ def test_a_file_created_meanwhile_is_not_replaced(tmp_path):
 
 
 @POSIX
+@POSIX
+def test_devices_pipes_and_open_files_are_special_and_files_and_folders_are_not(tmp_path):
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("file")
+    for path in ("/dev/null", tmp_path / "pipe"):
+        assert is_special(path)
+    for path in (tmp_path / "file", tmp_path / "link", tmp_path, tmp_path / "nothing", "a\0b"):
+        assert not is_special(path)
+    if sys.platform == "linux":
+        with open(tmp_path / "file") as opened:
+            assert is_special(f"/dev/fd/{opened.fileno()}")
+
+
 def test_a_closed_pipe_gives_one_clear_line(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)

@@ -261,7 +261,8 @@ def test_a_damaged_filter_is_refused_before_it_is_used(tmp_path, whole_file, val
 def file_of_two_parts(tmp_path_factory, whole_file):
     """The same, of a model that has grown."""
     path = tmp_path_factory.mktemp("parts") / "m"
-    made, found = model(parts=2), fastcls.load(whole_file)
+    made, found = model(parts=3), fastcls.load(whole_file)
+    assert [len(chunk) for chunk in made._rows.chunks] == [4000, 2000]
     found.predict(rows(n=1))
     learned = found._rows.filters["l2"].learned
     made._rows.filters["l2"] = replace(made._rows.filters["l2"], levels=learned, learned=learned, chunks=[])
@@ -311,6 +312,10 @@ def test_scales_of_a_loaded_filter_change_no_answer_up_to_their_limit(tmp_path, 
     assert first_search(again.set_params(algorithm="filter"), Q)[:2] == right
     with pytest.raises(InputError, match="m' is damaged"):
         fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (471 * sign), 1.0]})).predict(Q)
+    levels = json.loads(files.read_header(tmp_path / "m", "a model")["values"])["filter"]["levels"]
+    levels[0] |= {"step": 1e290} if sign < 0 else {"step": 1e-290, "s": 1e290}  # a unit of distance is 0 or infinity
+    with pytest.raises(InputError, match="m' is damaged"):
+        fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (470 * sign), 1.0], "levels": levels})).predict(Q)
 
 
 DAMAGED_L1 = [put(5, -2), put(5, 1024), put(5, 2**31 - 1), put(slice(2), 7), lambda order: order[:-1]]
