@@ -53,7 +53,7 @@ TARGETS = {
         "persistence/test_header_limits.py "
         "persistence/test_mutated_models.py persistence/test_external_rows.py persistence/test_saved_filters.py "
         "persistence/test_digest.py persistence/test_bfloat16_models.py persistence/test_paths.py "
-        "persistence/test_shared_pages.py neighbors/test_saved_searches.py "
+        "persistence/test_shared_pages.py persistence/test_once.py neighbors/test_saved_searches.py "
         "linear/test_checkpoint.py linear/test_checkpoint_refusals.py",
     ),
 }
