@@ -52,6 +52,7 @@ TARGETS = {
         "persistence/test_persistence.py persistence/test_files.py persistence/test_fitted_is_saved.py "
         "persistence/test_header_limits.py "
         "persistence/test_mutated_models.py persistence/test_external_rows.py persistence/test_saved_filters.py "
+        "persistence/test_filter_numbers.py "
         "persistence/test_digest.py persistence/test_bfloat16_models.py persistence/test_paths.py "
         "persistence/test_shared_pages.py persistence/test_once.py neighbors/test_saved_searches.py "
         "linear/test_checkpoint.py linear/test_checkpoint_refusals.py",

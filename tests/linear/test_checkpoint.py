@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +222,26 @@ def test_ctrl_c_loses_nothing(tmp_path, small_chunks, name):
     resumed = model(name, path, resume=True, callbacks=lambda progress: seen.append(progress.iteration)).fit(X, y)
     assert outcome_of(resumed) == whole
     assert name == "lbfgs" or seen[0] == 3
+
+
+def test_another_handler_stays_and_another_thread_sets_none(tmp_path, small_chunks):
+    """Python sets handlers in the main thread only."""
+    X, y = rows()
+    seen = []
+    fit = model("gd", tmp_path / "state", callbacks=lambda progress: seen.append(signal.getsignal(signal.SIGINT))).fit
+    thread = threading.Thread(target=fit, args=(X, y))
+    thread.start()
+    thread.join()
+    assert set(seen) == {signal.default_int_handler}
+    (tmp_path / "state").unlink()
+    seen.clear()
+
+    def own(number, frame):
+        raise AssertionError("nobody presses Ctrl-C here")
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        fit(X, y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert set(seen) == {own}

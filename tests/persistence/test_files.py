@@ -227,6 +227,12 @@ def test_a_file_created_meanwhile_is_not_replaced(tmp_path):
 
 @POSIX
 @POSIX
+def test_a_block_that_writes_nothing_writes_nothing_to_a_device():
+    with replacing("/dev/null", "the report"):
+        pass
+
+
+@POSIX
 def test_devices_pipes_and_open_files_are_special_and_files_and_folders_are_not(tmp_path):
     (tmp_path / "file").write_text("")
     os.mkfifo(tmp_path / "pipe")

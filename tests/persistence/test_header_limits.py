@@ -80,6 +80,6 @@ def test_labels_that_fit_would_not_leave_are_refused(dtype, values, words):
 def test_parameters_with_any_keys_return_as_they_were():
     for value in ({"a": 1}, {1: 2.5, False: 1}, {header._PAIRS: 3}, {0: None}, "balanced", [1, {"a": [2]}]):
         assert header.param_from(header.plain_param(value, "class_weight")) == value
-    for value in ({(1, 2): 1}, {1: {2: 3}}, {"a": object()}, float("inf"), {1: print}):
+    for value in ({(1, 2): 1}, {3: 4, (1, 2): 1}, {1: {2: 3}}, {"a": object()}, float("inf"), {1: print}):
         with pytest.raises(InputError):
             header.plain_param(value, "class_weight")

@@ -1,18 +1,17 @@
 """A k-NN model from a file, a pickle or a copy filters its first search; wrong codes or levels in the file are refused."""
 
 import copy
-import functools
 import io
 import json
 import os
 import pickle
 import shutil
-from dataclasses import replace
 
 import joblib
 import numpy as np
 import pytest
 from _models import refusal, rewritten
+from _saved_filters import changed, fine_filter_of, first_search, model, put, rows
 
 import fastcls
 from fastcls._storage import safetensors as files
@@ -29,33 +28,6 @@ CASES = [
     ("float32", "l2", 3),
     ("float64", "l1", 1),
 ]
-
-
-@functools.cache
-def rows(dtype="uint8", n=6000, d=1024, seed=0):
-    """Rows of 15 dimensions in d features, with noise: most pairs can be ruled out. They cannot be written to."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 15)) @ np.random.default_rng(1).normal(size=(15, d)) * 9 + rng.normal(size=(n, d))
-    if np.dtype(dtype).kind != "f":
-        info = np.iinfo(dtype)
-        X = np.rint(X + (info.min + info.max + 1) / 2).clip(info.min, info.max)
-    X = X.astype(dtype)
-    X.flags.writeable = False
-    return X
-
-
-def model(dtype="uint8", metric="l2", parts=1, **options):
-    X, made = rows(dtype), fastcls.KNeighborsClassifier(3, metric=metric, **options)
-    for part in np.array_split(X, parts):
-        made.partial_fit(part, np.arange(len(part)) % 4, classes=range(4))
-    return made
-
-
-def first_search(made, Q):
-    """On one thread: two share one query's rows, and what each rules out depends on which of them is ahead."""
-    made.set_params(n_jobs=1)
-    distances, indices = made.kneighbors(Q)
-    return distances.tobytes(), indices.tobytes(), made.search_report_.path, made.search_report_.levels
 
 
 def by_pickle(made, path):
@@ -167,26 +139,6 @@ def test_options_of_knn_models_are_refused_for_others(tmp_path):
 # a stranger's file ----------------------------------------------------------------------------------------------------
 
 
-def changed(path, values=None, arrays=None):
-    """The file with other values of its filter and changed arrays, and right checksums."""
-    old = json.loads(files.read_header(path, "a model")["values"])
-    old["filter"] |= values or {}
-    kept = files.Arrays(path, files.read_header(path, "a model"))
-    made = {}
-    for name, change in (arrays or {}).items():
-        made[name] = np.array(kept[name])
-        made[name] = change(made[name])
-    return rewritten(path, {"values": json.dumps(old)}, made)
-
-
-def put(place, value):
-    def change(array):
-        array[place] = value
-        return array
-
-    return change
-
-
 LEVEL = {"basis": 0, "first": 0, "n": 63, "s": 126.0, "step": 20.0, "residual_offset": 1.0, "fine": False}
 DAMAGED_L2 = [
     ({"chosen": []}, {}),
@@ -240,13 +192,7 @@ DAMAGED_L2 = [
 
 @pytest.fixture(scope="module")
 def whole_file(tmp_path_factory):
-    """A model whose filter has 8-bit and 16-bit codes."""
-    made, path = model(), tmp_path_factory.mktemp("whole") / "m"
-    found = made._rows.filters["l2"]
-    learned = [found.learned[0], found.learned[0].finer()]
-    made._rows.filters["l2"] = replace(found, levels=learned, learned=learned, chunks=[]).extended(made._rows.chunks, 1)
-    made.save(path)
-    return path
+    return fine_filter_of(model(), tmp_path_factory.mktemp("whole") / "m")
 
 
 @pytest.mark.parametrize(("values", "arrays"), DAMAGED_L2, ids=", ".join)
@@ -255,67 +201,6 @@ def test_a_damaged_filter_is_refused_before_it_is_used(tmp_path, whole_file, val
     shutil.copy(whole_file, path)
     with pytest.raises(InputError, match=r"m' (is damaged|cannot be used)"):
         fastcls.load(changed(path, values, arrays)).predict(rows(n=1))
-
-
-@pytest.fixture(scope="module")
-def file_of_two_parts(tmp_path_factory, whole_file):
-    """The same, of a model that has grown."""
-    path = tmp_path_factory.mktemp("parts") / "m"
-    made, found = model(parts=3), fastcls.load(whole_file)
-    assert [len(chunk) for chunk in made._rows.chunks] == [4000, 2000]
-    found.predict(rows(n=1))
-    learned = found._rows.filters["l2"].learned
-    made._rows.filters["l2"] = replace(made._rows.filters["l2"], levels=learned, learned=learned, chunks=[])
-    made._rows.filters["l2"] = made._rows.filters["l2"].extended(made._rows.chunks, 1)
-    made.save(path)
-    return path
-
-
-OF_PARTS = [
-    {"filter_errors_0": put(5999, -1)},
-    {"filter_starts_0": put(5999, 2**31 - 1)},
-    {"filter_codes_1": put((5999, 5), 2033)},
-    {"filter_codes_1": put((5999, 5), -2033)},
-]
-
-
-@pytest.mark.parametrize("arrays", OF_PARTS, ids=", ".join)
-def test_damage_in_the_last_part_of_the_rows_is_refused(tmp_path, file_of_two_parts, arrays):
-    path = tmp_path / "m"
-    shutil.copy(file_of_two_parts, path)
-    with pytest.raises(InputError, match=r"m' is damaged"):
-        fastcls.load(changed(path, {}, arrays)).predict(rows(n=1))
-
-
-def test_limits_of_a_filters_numbers_are_those_that_codes_can_reach(tmp_path, whole_file):
-    """At a limit a number is compared with the rows, one step beyond it is refused at once."""
-    width = 64
-    largest = 128 * 127 * width
-    for name, place, limit in (
-        ("filter_starts_0", 5, largest),
-        ("filter_starts_0", 5, -largest - 127 * 127 * width // 2 - 1),
-        ("filter_codes_1", (5, 5), 16 * 127),
-        ("filter_codes_1", (5, 5), -16 * 127),
-    ):
-        for value, words in ((limit, "cannot be used"), (limit + int(np.sign(limit)), "is damaged")):
-            shutil.copy(whole_file, tmp_path / "m")
-            with pytest.raises(InputError, match=rf"m' {words}"):
-                fastcls.load(changed(tmp_path / "m", {}, {name: put(place, value)}), verify=True)
-
-
-@pytest.mark.parametrize("sign", [-1, 1])
-def test_scales_of_a_loaded_filter_change_no_answer_up_to_their_limit(tmp_path, sign):
-    made, Q = model("float32"), rows("float32", n=5, seed=2)
-    made.save(tmp_path / "m", codes=False)
-    right = first_search(made, Q)[:2]
-    again = fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (470 * sign), 1.0]}))
-    assert first_search(again.set_params(algorithm="filter"), Q)[:2] == right
-    with pytest.raises(InputError, match="m' is damaged"):
-        fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (471 * sign), 1.0]})).predict(Q)
-    levels = json.loads(files.read_header(tmp_path / "m", "a model")["values"])["filter"]["levels"]
-    levels[0] |= {"step": 1e290} if sign < 0 else {"step": 1e-290, "s": 1e290}  # a unit of distance is 0 or infinity
-    with pytest.raises(InputError, match="m' is damaged"):
-        fastcls.load(changed(tmp_path / "m", {"scales": [2.0 ** (470 * sign), 1.0], "levels": levels})).predict(Q)
 
 
 DAMAGED_L1 = [put(5, -2), put(5, 1024), put(5, 2**31 - 1), put(slice(2), 7), lambda order: order[:-1]]
