@@ -21,8 +21,8 @@ int main(void) { int n = 0;
 n += 1; return n == omp_get_max_threads() + 1000; }
 """
 
-# FASTCLS_LIMITED_API=1 builds against the limited API: one wheel for Python 3.11 and all later versions. A call then takes up to
-# 1 us more, and a search as long (CONTRIBUTING.md).
+# FASTCLS_LIMITED_API=1 builds against the limited API: one wheel for Python 3.11 and all later versions (CONTRIBUTING.md has
+# what it costs).
 LIMITED = os.environ.get("FASTCLS_LIMITED_API") == "1"
 
 # a change in one of these files rebuilds every extension
