@@ -10,11 +10,12 @@ from sklearn.metrics import cohen_kappa_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from fastcls import InputError, datasets, protocols
-from fastcls._scoring.numbers import Answers
+from fastcls._scoring.numbers import Answers, measure
 from fastcls._scoring.pairs import alone, compare_all, difference_intervals, holm
 from fastcls._storage import safetensors
 from fastcls.model_selection._folds import make_folds
 from fastcls.protocols import _compare, _names, _presets, compare, few_shot, knn_eval, linear_probe
+from fastcls.protocols._comparison import Line, compared, summarized
 from fastcls.protocols._evaluated import Evaluated
 from fastcls.protocols._parts import PartsFolder
 
@@ -289,6 +290,36 @@ def test_few_shot_notes_fits_that_stop_early(of_three_iterations):
     assert table.settings["note"] == "6 of 6 fits stopped after 3 iterations, as published"
     table = few_shot(train, y, test, y_test, n_per_class=2, n_tries=2, preset="dinov3", classifier="linear")
     assert "note" not in table.settings
+
+
+def test_other_test_rows_are_evaluated_again(tmp_path):
+    some, test = ({name: ROWS[name][part] for name in ("sharp", "dull")} for part in (slice(0, 200), slice(200, None)))
+    given = {"presets": KNN, "cache": tmp_path / "parts"}
+    compare(some, Y[:200], test, Y[200:], **given)
+    changed = test["dull"].copy()
+    changed[0, 0] += 1
+    assert compare(some, Y[:200], {**test, "dull": changed}, Y[200:], **given).reused == (("sharp", KNN),)
+
+
+def test_the_compared_setting_is_the_last_of_equally_good_ones():
+    assert compared([{"C": 1.0}, {"C": 2.0}]) == 1
+    assert compared([{"k": 10}, {"k": 30}]) == 1
+    assert compared([{"k": 19}, {"k": 200}]) == 0
+    assert compared([{"k": 10, "n_rows": 8}, {"k": 20, "n_rows": 4}]) == 0
+
+
+def test_rows_that_are_right_in_half_of_the_tries_are_not_right():
+    found = {"p": {}}
+    for name, tries in (("a", [[0, 0, 1, 1], [0, 1, 0, 1]]), ("b", [[1, 1, 1, 1], [1, 1, 1, 1]])):
+        predicted = np.array(tries)
+        answers = [Answers(one, {1: one == 0}, None, None, None) for one in predicted]
+        (numbers,) = measure(np.zeros(4, dtype=np.int64), [answers], 2)
+        found["p"][name] = [Line({}, numbers, predicted)], 1.0
+    facts = {name: {"n_features": 1, "bytes_per_row": 1} for name in "ab"}
+    classes, rows = np.array([0, 1]), np.array([10, 11, 12, 13])
+    compared_ = summarized(found, facts, np.zeros(4, dtype=np.int64), classes, {}, rows, {}, "title", ())
+    assert compared_.right_alone["p"]["a"].tolist() == [10]
+    assert compared_.wrong_alone["p"]["b"].tolist() == [10]
 
 
 DAMAGES = {

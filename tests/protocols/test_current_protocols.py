@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from _plain_protocols import mteb_draws, mteb_scores, plain_adamw
 from sklearn.linear_model import LogisticRegression
 
 from fastcls._validation.errors import InputError
-from fastcls.protocols import PROBE_PRESETS, linear_probe
+from fastcls.protocols import PROBE_PRESETS, _probe, linear_probe
 from fastcls.protocols._adamw import AdamWProbe, learning_rate, unit_rows
 from fastcls.protocols._draws import TorchGenerator, dino_draw, dinov2_split, dinov3_split
 from fastcls.protocols._logistic import fit_logistic
@@ -190,3 +191,12 @@ def test_scores_are_those_of_mteb_itself(classes, factor):
     tolerance = 0.002 if "note" in table.settings else 1e-6  # 0.2 points where 100 iterations do not suffice
     for ours, theirs in names.items():
         np.testing.assert_allclose(table[ours][:-1], [one[theirs] for one in scores], atol=tolerance)
+
+
+@pytest.mark.parametrize("preset", ["dinov2", "dinov3"])
+def test_a_class_that_is_set_aside_whole_gets_a_training_row_back(preset, monkeypatch):
+    codes = np.array([0, 0, 1, 1, 2])
+    monkeypatch.setattr(_probe, f"{preset}_split", lambda *_: (np.array([0, 2]), np.array([4, 1, 3])))
+    kept, held = _probe._set_aside(codes, replace(PROBE_PRESETS[preset], split=preset), 0)
+    assert kept.tolist() == [0, 2, 4]
+    assert held.tolist() == [1, 3]
