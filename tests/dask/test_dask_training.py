@@ -27,7 +27,7 @@ from _dask_trainings import TRAININGS, fitted, weights_of
 from _rows import assert_same_bytes, command_and_environment
 
 import fastcls.dask as over
-from fastcls.dask import _merge, _problem, _tasks
+from fastcls.dask import _problem, _tasks
 
 pytestmark = pytest.mark.cluster
 
@@ -225,25 +225,6 @@ def test_a_fitted_model_predicts_locally_and_is_saved_as_a_model_of_one_process(
     assert_same_bytes([fastcls.load(tmp_path / "model.safetensors").predict(X)], [local.predict(X)])
     assert clone(model).client is client
     assert_same_bytes([pickle.loads(pickle.dumps(model)).predict(X)], [local.predict(X)])
-
-
-@pytest.mark.parametrize("n_shards", [1, 2, 5, 8, 11])
-def test_sums_of_shards_have_the_same_bits_in_any_groups_and_order(n_shards):
-    rng = np.random.default_rng(n_shards)
-    values = rng.normal(size=n_shards) * 10.0 ** rng.integers(-12, 12, n_shards)
-    leaves = {(0, i): (np.array(value),) for i, value in enumerate(values)}
-    (wanted,) = _merge.total_of(_merge.add_up(leaves, n_shards))
-    np.testing.assert_allclose(wanted, values.sum(), rtol=1e-9)
-    for _ in range(30):
-        owners = rng.integers(0, rng.integers(1, 5), n_shards)
-        parts = [
-            _merge.add_up({leaf: leaves[leaf] for leaf in leaves if owners[leaf[1]] == owner}, n_shards)
-            for owner in set(owners)
-        ]
-        while len(parts) > 1:
-            one, other = (parts.pop(rng.integers(len(parts))) for _ in range(2))
-            parts.append(_merge.merge_nodes(one, other, n_shards))
-        assert _merge.total_of(parts[0])[0].tobytes() == wanted.tobytes()
 
 
 def test_large_weights_are_scattered_and_not_in_a_graph(client, graph_arrays_are_small, tmp_path):

@@ -51,7 +51,7 @@ def test_a_damaged_footer_gives_sizes_or_a_value_error(tmp_path):
     whole = one_column(tmp_path)
     begin = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     refused = 0
-    for at in range(begin, len(whole)):
+    for at in range(begin, len(whole), 3):
         for bit in (1, 16, 128):
             (tmp_path / "b").write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
             try:

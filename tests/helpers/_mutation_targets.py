@@ -28,7 +28,7 @@ TARGETS = {
     ),
     "merge": (
         "_search/merge.py protocols/_shards.py dask/_merge.py",
-        "search/test_merge.py protocols/test_protocols.py search/test_growth.py",
+        "search/test_merge.py protocols/test_protocols.py search/test_growth.py dask/test_dask_merge.py",
     ),
     "gradient": (
         "losses.py penalties.py _gradient/problem.py _gradient/space.py _gradient/scaling.py _gradient/prediction.py "
@@ -118,6 +118,8 @@ EXPLAINED: dict[str, str] = {
     "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
     "_search/filter/stored.py: if not all(size == wanted if wanted is not None else size > 0 for size, wanted in "
     "zip(array.shape, shape, strict=True)): @113: True -> False": "the line above compares the numbers of dimensions",
+    "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) @65: 1 -> 0": "the "
+    "number of classes divides the weights of all neighbours of a query alike, and no vote depends on it",
     "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
     "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those "
     "of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
