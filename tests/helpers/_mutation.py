@@ -1,6 +1,6 @@
 """How many mutants the tests kill: each is put into a copy of the project, and the tests of its area must fail there.
 
-    python tests/helpers/_mutation.py [--minutes 25] [--count N] [--seed 0] [--kind python|compiled|all] [WORD ...]
+    python tests/helpers/_mutation.py [--minutes 25] [--count N] [--seed 0] [--kind python|compiled|all] [--again] [WORD ...]
 
 `_mutants.py` makes the mutants, `_mutation_targets.py` lists files and tests; words choose areas or files by a part of their
 names. Outcomes are added to bench/results/mutation.json, so that a long run can be made in parts, and the table
@@ -345,9 +345,8 @@ def run(words, kind, seed, minutes, count, again):
     digests = {file: digest_of(ROOT / "fastcls" / file) for file in of_files}
     for key in [key for key, row in kept.items() if row["file"] in digests and row["of"] != digests[row["file"]]]:
         del kept[key]
-    fresh = [
-        one for one in mutants if one.key not in kept or (again and kept[one.key]["outcome"] in ("survived", "not met"))
-    ]
+    survived = {key for key, row in kept.items() if row["outcome"] in ("survived", "not met")}
+    fresh = [one for one in mutants if (one.key in survived if again else one.key not in kept)]
     begun, done = time.monotonic(), 0
     preload()
     with tempfile.TemporaryDirectory() as folder:
@@ -445,7 +444,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=10**9, help="at most so many mutants")
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--kind", choices=("python", "compiled", "all"), default="all")
-    parser.add_argument("--again", action="store_true", help="also those that survived before")
+    parser.add_argument("--again", action="store_true", help="only those that survived before")
     parser.add_argument("--list", action="store_true", help="only count the mutants of each file")
     parser.add_argument("--sample", metavar="FILE", help="the sample of the test suite; its outcomes go to this file")
     args = parser.parse_args()

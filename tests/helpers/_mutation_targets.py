@@ -24,6 +24,7 @@ TARGETS = {
         "model_selection/_fold_votes.py _loops/votes.pxd",
         "neighbors/test_votes.py neighbors/test_votes_from_distances.py neighbors/test_multilabel.py "
         "neighbors/test_class_mean.py neighbors/test_row_weights.py neighbors/test_neighbors.py "
+        "persistence/test_persistence.py "
         "model_selection/test_neighbors_cv.py",
     ),
     "merge": (
@@ -120,6 +121,12 @@ EXPLAINED: dict[str, str] = {
     "zip(array.shape, shape, strict=True)): @113: True -> False": "the line above compares the numbers of dimensions",
     "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) @65: 1 -> 0": "the "
     "number of classes divides the weights of all neighbours of a query alike, and no vote depends on it",
+    "_gradient/prediction.py: continue @0: continue -> pass": "no row of the chunk is certain, and all are computed again",
+    "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
+    "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": "only rows of zeros are "
+    "divided by it, and -0.0 equals 0.0",
+    "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) @76: 1.0 -> "
+    "-1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
     "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
     "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those "
     "of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",

@@ -226,6 +226,25 @@ def test_defaults_of_a_loss_are_those_of_all_its_functions():
         np.testing.assert_array_equal(loss.option_numbers({}), loss.option_numbers(given), err_msg=name)
 
 
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if "class_reduction" in loss.options])
+@pytest.mark.parametrize("n_classes", [1, 2, 7])
+def test_a_mean_over_classes_is_the_sum_by_its_number_of_terms(name, n_classes):
+    """Of the loss and of the bound on its curvature. One class alone has no term, and no division by 0."""
+    loss = LOSSES[name]
+    for more in ({}, {"include_correct": True}) if "include_correct" in loss.options else ({},):
+        n_terms = max(1, n_classes if more or name == "one_vs_all" else n_classes - 1)
+        for function in (loss.at_zero, loss.curvature):
+            mean = function(n_classes, margin=0.5, class_reduction="mean", **more)
+            assert mean * n_terms == pytest.approx(function(n_classes, margin=0.5, **more), rel=1e-14)
+        scores = np.random.default_rng(0).normal(size=(9, n_classes))
+        for mean, total in zip(
+            loss.function(scores, np.zeros(9, int), class_reduction="mean", **more),
+            loss.function(scores, np.zeros(9, int), **more),
+            strict=True,
+        ):
+            np.testing.assert_allclose(mean * n_terms, total, rtol=1e-13, atol=1e-15)
+
+
 def test_losses_of_segments_and_of_parabolas_are_called_so():
     known = {"hinge": 1, "softmax": None, "squared_hinge": 2, "crammer_singer": 1, "one_vs_all": 1}
     assert {name: LOSSES[name].segment_degree for name in known} == known

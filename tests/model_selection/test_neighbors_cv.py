@@ -205,9 +205,16 @@ def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie
 @pytest.mark.parametrize("kind", [*KINDS, "left out"])
 @pytest.mark.parametrize("spare", [1, 4])
 def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spare, rows, monkeypatch):
-    """With `spare` 1 nearly every query runs out of neighbours and is searched again."""
+    """With `spare` 1 nearly every query runs out of neighbours and is searched again. Large searches come in parts."""
     X, y, groups, weights = rows
-    seen = {}
+    seen, search = {}, _fold_votes.FoldVotes._search
+
+    def in_parts(self, *arguments):
+        for chunk, S, indices in search(self, *arguments):
+            for start in range(chunk.start, chunk.stop, 7):
+                some = slice(start, min(start + 7, chunk.stop))
+                at = slice(some.start - chunk.start, some.stop - chunk.start)
+                yield some, S[at], indices[at]
 
     def watched(self, queries, folds, S, indices):
         for query, fold, of_query in zip(queries.tolist(), folds.tolist(), indices.tolist(), strict=True):
@@ -216,6 +223,7 @@ def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spa
 
     monkeypatch.setattr(_fold_votes.FoldVotes, "_count_hits", watched)
     monkeypatch.setattr(_fold_votes, "_MOST_SPARE", spare)
+    monkeypatch.setattr(_fold_votes.FoldVotes, "_search", in_parts)
     for sample_weight in (None, weights):
         seen.clear()
         counted = np.ones(90, dtype=bool) if sample_weight is None else weights > 0
