@@ -125,6 +125,8 @@ EXPLAINED: dict[str, str] = {
     "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
     "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": "only rows of zeros are "
     "divided by it, and -0.0 equals 0.0",
+    'losses.py: at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum( @33: 1.0 '
+    "-> -1.0 #2": "the squared hinge squares its margin",
     "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) @76: 1.0 -> "
     "-1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
     "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",

@@ -119,6 +119,14 @@ def test_curvature_is_an_upper_bound_where_the_loss_is_smooth(name):
     assert 0.3 * loss.curvature(4) < max(bends) <= loss.curvature(4) * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_the_bound_on_the_curvature_of_squared_hinges_is_reached_where_all_count(n_classes):
+    rows = 1e-3 * np.eye(n_classes)
+    slopes = [loss_and_gradient("squared_hinge", sign * rows, np.zeros(n_classes, int))[1] for sign in (1, -1)]
+    largest = np.linalg.eigvalsh((slopes[0] - slopes[1]) / 2e-3).max()
+    assert LOSSES["squared_hinge"].curvature(n_classes) == pytest.approx(largest, rel=1e-9)
+
+
 def test_hinge_subgradient_on_the_kink_is_zero():
     """[10, 9, 9] with y = 0: both rivals sit exactly on the margin."""
     for found in (loss_and_gradient("hinge", [[10, 9, 9]], [0]), compiled("hinge", [[10, 9, 9]], [0])):

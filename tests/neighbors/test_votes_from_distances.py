@@ -45,7 +45,10 @@ def test_weights_may_be_a_function():
     ("call", "said"),
     [
         (lambda: predict_from_distances(D[0], Y), r"distances has shape \(60,\); wanted \(n_queries, n_rows\)"),
-        (lambda: predict_from_distances(-D, Y), r"distances has NaN, infinity or numbers below 0"),
+        (
+            lambda: predict_from_distances(D - D.min() - 1e-3, Y),
+            r"distances has NaN, infinity or numbers below 0",
+        ),
         (lambda: predict_from_distances(D * np.nan, Y), r"distances has NaN, infinity or numbers below 0"),
         (lambda: predict_from_distances(D, Y[:9]), r"9 labels for 60 rows"),
         (lambda: predict_from_distances(D, Y, 61), r"k=61, but there are only 60"),
