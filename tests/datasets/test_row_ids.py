@@ -101,6 +101,16 @@ def test_rows_are_compared_by_columns_of_the_same_name_where_there_are_some() ->
         check_same_rows(ids("A", id=repeated), ids("B", id=["p1", "p2", "p1"]))
 
 
+def test_an_index_that_counts_the_rows_of_both_files_says_nothing() -> None:
+    """As pandas writes it by default."""
+    index = {"Unnamed: 0": ["0", "1", "2"]}
+    with pytest.raises(InputError, match="'id' of row 0 is 'a' in A and 'c' in B"):
+        check_same_rows(ids("A", **index, id=["a", "b", "c"]), ids("B", **index, id=["c", "b", "a"]))
+    check_same_rows(ids("A", **index, id=["a", "b", "c"]), ids("B", **index, id=["a", "b", "c"]))
+    check_same_rows(ids("A", **index), ids("B", **index))
+    check_same_rows(ids("A", id=["1", "2", "3"]), ids("B", id=["1", "2", "3"]))
+
+
 def test_rows_that_are_partly_others_are_refused_and_other_names_are_noted(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InputError, match=r"'id' of row 2 is 'c' in A and 'x' in B \(2 names of 3 in both\)"):
         check_same_rows(ids("A", id=["a", "b", "c"]), ids("B", id=["a", "b", "x"]))
