@@ -136,10 +136,9 @@ def linear_probe(
         For rows or labels that cannot be read, an unknown preset, test or validation rows that do not fit the training
         rows, or an option that the preset does not have.
 
-    Warns
+    Notes
     -----
-    sklearn.exceptions.ConvergenceWarning
-        If the last fit stops before it meets its tolerance.
+    If the last fit stops before it meets its tolerance, ``settings["note"]`` says so.
     """
     check_random_state(random_state)
     check_verbose(verbose)
