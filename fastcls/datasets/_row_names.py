@@ -16,6 +16,9 @@ from fastcls.datasets._common import UNNAMED, note
 _NAMES = frozenset(("", "id", "ids", "uid", "uuid", "guid", "path", "file", "filename", "file_name", "name", "url", "split"))
 _FOLDS = frozenset(("fold", "folds", "fold_id", "kfold", "k_fold", "cv_fold"))  # the same
 _TEXTS = frozenset(("idx", "index", "key"))  # the same, if they hold text
+_TEXT = re.compile(
+    r"(row|sample|obs|observation|record|item|image|instance|example|line)[ _.-]?(id|idx|index|key|uuid)"
+)  # too
 #: names of columns that are no features if their values number the rows
 _NUMBERS = re.compile(
     r"(row|sample|obs|observation|record|item|image|instance|example|line)?[ _.-]*(id|idx|index|key|no|nr|num|number|#|n|i)?"
@@ -39,7 +42,12 @@ def features_wanted(names: Collection[str] | None) -> Iterator[None]:
 def names_rows(name: str, *, is_text: bool) -> bool:
     """Whether a column with this name is no feature and no label, whatever it holds."""
     wanted, low = _wanted.get(), name.strip().lower()
-    is_name = low in _NAMES or low in _FOLDS or low.startswith(("unnamed:", "__")) or (is_text and low in _TEXTS)
+    is_name = (
+        low in _NAMES
+        or low in _FOLDS
+        or low.startswith(("unnamed:", "__"))
+        or (is_text and (low in _TEXTS or _TEXT.fullmatch(low) is not None))
+    )
     return is_name and (wanted is None or name not in wanted)
 
 

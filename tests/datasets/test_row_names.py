@@ -24,6 +24,7 @@ A, B, Y = np.linspace(0, 1, N), np.sqrt(np.arange(N)), np.arange(N) % 3
         ("Unnamed: 0", np.arange(N), "such a column names or numbers the rows"),
         ("filename", [f"{row}.png" for row in range(N)], "such a column names or numbers the rows"),
         ("key", [f"k{row}" for row in range(N)], "such a column names or numbers the rows"),
+        ("image_id", [f"img{row}" for row in range(N)], "such a column names or numbers the rows"),
         ("split", Y, "only text, train and test, in such a column divides the rows"),
         ("row", np.arange(N), "its values (0, 1, 2, ...) number the rows; rename the column to keep it"),
         ("Row", 5.0 + np.arange(N), "its values (5, 6, 7, ...) number the rows"),
