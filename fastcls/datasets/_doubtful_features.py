@@ -10,7 +10,9 @@ import numpy as np
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import note
 
-_TIME = re.compile(r"((date|unix)?[ _-]?time|time[ _-]?stamp|date|ts|(created|updated|modified)([ _-]?(at|on))?)")
+_TIME = re.compile(
+    r"((date|unix)?[ _-]?time|time[ _-]?stamp|date|ts|(created|updated|modified)([ _-]?(at|on))?)([ _-](s|ms|us|ns))?"
+)
 _LEAST_ROWS = 10
 _LEAST_RISING = 50  # rows in a row that rise by chance once in 50! orders
 _LOOKED_AT = 64  # rows of each class, and first rows, by which most columns are told to be features

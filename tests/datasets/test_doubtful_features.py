@@ -37,7 +37,7 @@ def test_copies_of_the_label_are_noted(ending: str, tmp_path: Path) -> None:
 
 
 @formats
-@pytest.mark.parametrize("name", ["timestamp", "Date", "created_at", "ts"])
+@pytest.mark.parametrize("name", ["timestamp", "Date", "created_at", "ts", "ts_ms", "timestamp_ns"])
 def test_times_are_noted(ending: str, name: str, tmp_path: Path) -> None:
     (said,) = doubts(ending, tmp_path, **{name: 1.6e9 + RNG.permutation(N) * 60})
     assert f"the values of '{name}' are times, or rise or fall from row to row; it is read as a feature" in said
