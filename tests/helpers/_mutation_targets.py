@@ -127,6 +127,10 @@ EXPLAINED: dict[str, str] = {
     "divided by it, and -0.0 equals 0.0",
     'losses.py: at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum( @33: 1.0 '
     "-> -1.0 #2": "the squared hinge squares its margin",
+    "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, b), "
+    "_mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
+    "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": "it changes e^r by "
+    "less than 1e-20, as |r| is at most ln(2) / 2",
     "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) @76: 1.0 -> "
     "-1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
     "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
