@@ -332,6 +332,13 @@ def statements_of(text):
     return found
 
 
+@functools.cache
+def lines_of_bodies(text):
+    """Lines within functions, which are not executed by an import; of Python."""
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {line for node in functions for line in range(node.body[0].lineno, node.end_lineno + 1)}
+
+
 # Cython and C ---------------------------------------------------------------------------------------------------------
 
 

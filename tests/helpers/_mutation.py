@@ -36,7 +36,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from _mutants import mutants_of, seeded, statements_of
+from _mutants import lines_of_bodies, mutants_of, seeded, statements_of
 from _mutation_targets import EXPLAINED, SAMPLE, SAMPLED, SPEED_ONLY, TARGETS
 from _seeded_faults import COMPILED, ROOT, copied, modules_of, rebuilt
 
@@ -225,7 +225,7 @@ class Runner:
         """(names of tests of some files that execute the mutant's statement, seconds); the likeliest to kill it first."""
         text = (self.copy / "fastcls" / mutant.file).read_text(encoding="utf-8")
         first, last = statements_of(text).get(mutant.line, (mutant.line, mutant.line))
-        meeting, all_tests, at_import = [], [], False
+        meeting, all_tests, at_import = [], [], mutant.line not in lines_of_bodies(text)
         for test in files:
             if test not in self.maps:
                 self.maps[test] = self.map_of(test)
@@ -235,9 +235,8 @@ class Runner:
                     all_tests.append((seconds, name))
                     if meets:
                         meeting.append((seconds, name))
-                at_import |= meets and not name
         chosen, total = [], 0.0
-        for seconds, name in _in_order(meeting or all_tests if meeting or at_import else [], killers):
+        for seconds, name in _in_order(all_tests if at_import else meeting, killers):
             total += seconds
             if total > AT_MOST and chosen:
                 break

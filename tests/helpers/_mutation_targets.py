@@ -125,8 +125,7 @@ EXPLAINED: dict[str, str] = {
     "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
     "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": "only rows of zeros are "
     "divided by it, and -0.0 equals 0.0",
-    'losses.py: at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum( @33: 1.0 '
-    "-> -1.0 #2": "the squared hinge squares its margin",
+    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": "a part lies within the classes of its model",
     "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, b), "
     "_mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
     "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": "it changes e^r by "
