@@ -125,11 +125,13 @@ EXPLAINED: dict[str, str] = {
     "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
     "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": "only rows of zeros are "
     "divided by it, and -0.0 equals 0.0",
-    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": "a part lies within the classes of its model",
+    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": "a part lies within its model's classes",
     "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, b), "
     "_mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
     "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": "it changes e^r by "
     "less than 1e-20, as |r| is at most ln(2) / 2",
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass": "each estimator has its own",
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass #2": "each estimator has its own",
     "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) @76: 1.0 -> "
     "-1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
     "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",

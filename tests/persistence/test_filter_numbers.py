@@ -73,6 +73,8 @@ def test_scales_and_projections_of_a_loaded_filter_change_no_answer_up_to_their_
         (no_unit, {}, False),
         (wide, {"filter_A_0": put((0, 0), 2.0 * sign)}, True),
         (wide, {"filter_A_0": put((0, 0), 2.000001 * sign)}, False),
+        (wide, {"filter_A_0": lambda A: np.resize(A, (512, A.shape[1]))}, True),
+        (wide, {"filter_A_0": lambda A: np.resize(A, (513, A.shape[1]))}, False),
     ):
         forged = changed(shutil.copy(tmp_path / "m", tmp_path / "forged"), values, arrays)
         if fits:
