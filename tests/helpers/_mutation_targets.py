@@ -73,7 +73,7 @@ SAMPLED = 2
 SPEED_ONLY: dict[str, str] = {
     "neighbors/_loaded.py": "CHECKED_BYTES",
     "neighbors/_votes.py": "_BLOCK_VALUES",
-    "model_selection/_fold_votes.py": "_MOST_SPARE",
+    "model_selection/_fold_votes.py": "_MOST_SPARE _with_spare",
     "_gradient/scaling.py": "_ROWS_PER_CALL_VALUES",
     "_gradient/prediction.py": "WORK_PER_CALL",
     "_scoring/votes.py": "_APART",
@@ -117,30 +117,51 @@ SPEED_ONLY: dict[str, str] = {
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
     "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
-    "_search/filter/stored.py: if not all(size == wanted if wanted is not None else size > 0 for size, wanted in "
-    "zip(array.shape, shape, strict=True)): @113: True -> False": "the line above compares the numbers of dimensions",
-    "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) @65: 1 -> 0": "the "
-    "number of classes divides the weights of all neighbours of a query alike, and no vote depends on it",
-    "_gradient/prediction.py: continue @0: continue -> pass": "no row of the chunk is certain, and all are computed again",
+    "_search/filter/stored.py: if not all(size == wanted if wanted is not None else size > 0 for size, "
+    "wanted in zip(array.shape, shape, strict=True)): @113: True -> False": (
+        "the line above compares the numbers of dimensions"
+    ),
+    "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) @65: 1 -> 0": (
+        "the number of classes divides the weights of all neighbours of a query alike, and no vote depends on it"
+    ),
+    "_gradient/prediction.py: continue @0: continue -> pass": ("no row of the chunk is certain, and all are computed again"),
     "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
-    "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": "only rows of zeros are "
-    "divided by it, and -0.0 equals 0.0",
-    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": "a part lies within its model's classes",
-    "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, b), "
-    "_mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
-    "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": "it changes e^r by "
-    "less than 1e-20, as |r| is at most ln(2) / 2",
-    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass": "each estimator has its own",
-    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass #2": "each estimator has its own",
-    "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) @76: 1.0 -> "
-    "-1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
-    "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
-    "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those "
-    "of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
-    "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the opposite "
-    "direction get a minus @41: 0 -> -1": "a bound holds for any signs; these only decide how much it rules out",
-    "_search/filter/search.py: self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.metric) "
-    "@48: > -> >=": "at equal costs either path may be taken: both give one answer",
-    "_search/rows.py: scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else rows.shape[1])) @31: "
-    "0 -> 1": "one number more in an array that is not used then",
+    "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": (
+        "only rows of zeros are divided by it, and -0.0 equals 0.0"
+    ),
+    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": ("a part lies within its model's classes"),
+    "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, "
+    "b), _mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
+    "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": (
+        "it changes e^r by less than 1e-20, as |r| is at most ln(2) / 2"
+    ),
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass": ("each estimator has its own"),
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass #2": ("each estimator has its own"),
+    "losses.py: excess[at, y] = 0.0 @16: 0.0 -> -1.0": "no number of at most 0 counts",
+    "losses.py: excess[at, y] = -np.inf @0: excess[at, y] = -np.inf -> pass": ("it is 0 then, and so is the least loss"),
+    '_storage/external_rows.py: flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) @34: 0 '
+    "-> 1": "for systems that lack O_NOFOLLOW",
+    '_search/filter/stored.py: return arrays, {"panel_rows": encode_loops.PANEL_ROWS[levels[0].kind], '
+    '"chunks": sizes} @61: 0 -> -1': "all levels of a filter are of one kind",
+    "_search/filter/stored.py: given = [_array(arrays, name, dtype, (int(ends[-1]), *rest))[e - h : e] for "
+    "e, h in zip(ends, heights, strict=True)] @110: True -> False": "there is one end for each height",
+    "_search/filter/stored.py: drawn = None if every else np.random.default_rng().choice(rows.n_rows, "
+    "min(rows.n_rows, _SAMPLED), replace=False) @107: False -> True": "a sample with repeats is a sample",
+    "_gradient/problem.py: n_threads = threads.limit_by_work(self.n_threads, n * weights.size) @52: * -> /": (
+        "the number of threads changes no bit"
+    ),
+    "_gradient/prediction.py: if not (errors[some] <= _LARGEST_ERROR).any(): @21: <= -> <": (
+        "the rows of a chunk that is left out are all computed again"
+    ),
+    "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) "
+    "@76: 1.0 -> -1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
+    "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": ("one step more along links; no system follows more than 40"),
+    "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the "
+    "sum, and those of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
+    "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the "
+    "opposite direction get a minus @41: 0 -> -1": ("a bound holds for any signs; these only decide how much it rules out"),
+    "_search/filter/search.py: self.gave_up = not self.forced and self._cost() > doubt * "
+    "brute_cost(self.rows, self.metric) @48: > -> >=": ("at equal costs either path may be taken: both give one answer"),
+    "_search/rows.py: scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else "
+    "rows.shape[1])) @31: 0 -> 1": "one number more in an array that is not used then",
 }

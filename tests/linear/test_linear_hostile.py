@@ -1,5 +1,6 @@
 """Linear models on hostile input: bounds that hold, weights that count, errors in one line."""
 
+import math
 import warnings
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastcls import (
     gradcheck,
     optim,
 )
+from fastcls._gradient.prediction import SCORE_BLOCK, score_errors
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._validation.errors import InputError
 
@@ -196,6 +198,15 @@ def test_unusable_input_is_refused_in_one_line(ask, why):
     with pytest.raises(InputError, match=why) as found:
         ask(X, y)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("d", [1, SCORE_BLOCK, SCORE_BLOCK + 1, 5 * SCORE_BLOCK - 1])
+def test_the_bound_on_a_score_counts_the_roundings_of_a_block_the_blocks_and_four_more(d):
+    """A fraction of a block is a block: its sum is rounded too."""
+    n, u, size = min(d, SCORE_BLOCK) + math.ceil(d / SCORE_BLOCK) + 4, 2.0**-24, float(d) + 2.0
+    wanted = n * u / (1 - n * u) * size
+    found = score_errors(np.ones((1, d)), np.ones((3, d)), np.full(3, 2.0), 1)
+    assert found[0] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_a_row_of_weight_0_may_have_any_values():

@@ -154,6 +154,15 @@ def test_a_query_whose_neighbours_all_have_weight_zero_is_refused_as_in_scikit_l
             getattr(Theirs(3, weights=near).fit(X, y), ask)([[0.2], [4.1], [9.0]])
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1e-3])
+def test_a_weight_of_a_function_that_no_vote_can_have_is_named(bad):
+    model = KNeighborsClassifier(3, weights=lambda d: np.where(d == 1, bad, 1.0)).fit(
+        np.arange(9.0)[:, None], np.arange(9) % 2
+    )
+    with pytest.raises(InputError, match=f"^weights returned {bad:g}; wanted a finite weight"):
+        model.predict([[0.0]])
+
+
 def test_votes_of_several_k_need_a_weight_above_zero_for_the_smallest():
     X, y = np.arange(8.0)[:, None], np.arange(8) % 2
     later = lambda d: np.tile([0.0, 1.0, 1.0], (len(d), 1))  # noqa: E731

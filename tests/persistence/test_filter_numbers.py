@@ -71,6 +71,8 @@ def test_scales_and_projections_of_a_loaded_filter_change_no_answer_up_to_their_
         ({"scales": [2.0 ** (470 * sign), 1.0]}, {}, True),
         ({"scales": [2.0 ** (471 * sign), 1.0]}, {}, False),
         (no_unit, {}, False),
+        ({"scales": [1.0, 2.0]}, {}, False),  # the features themselves have no scale
+        ({"levels": [level | {"s": 0.9 * level["s"]} if level["basis"] == 0 else level for level in levels]}, {}, False),
         (wide, {"filter_A_0": put((0, 0), 2.0 * sign)}, True),
         (wide, {"filter_A_0": put((0, 0), 2.000001 * sign)}, False),
         (wide, {"filter_A_0": lambda A: np.resize(A, (512, A.shape[1]))}, True),
@@ -82,6 +84,22 @@ def test_scales_and_projections_of_a_loaded_filter_change_no_answer_up_to_their_
         else:
             with pytest.raises(InputError, match="forged' is damaged"):
                 fastcls.load(forged).predict(Q)
+
+
+@pytest.mark.parametrize("n_levels", [4, 5])
+def test_a_filter_has_at_most_four_levels_and_bytes_have_no_scale(tmp_path, n_levels):
+    made, Q = model(), rows(n=5, seed=2)
+    made.save(tmp_path / "m", codes=False)
+    first = json.loads(files.read_header(tmp_path / "m", "a model")["values"])["filter"]["levels"][0]
+    values = {"levels": [first] * n_levels, "chosen": [0]}
+    arrays = {"filter_offsets": lambda offsets: np.tile(offsets[: first["n"]], n_levels)}
+    forged = changed(shutil.copy(tmp_path / "m", tmp_path / "forged"), values, arrays)
+    if n_levels == 4:
+        right = first_search(made, Q)[:2]
+        assert first_search(fastcls.load(forged).set_params(algorithm="filter"), Q)[:2] == right
+        forged = changed(forged, {"scales": [2.0]})
+    with pytest.raises(InputError, match="forged' is damaged"):
+        fastcls.load(forged).predict(Q)
 
 
 def test_codes_are_compared_as_the_numbers_that_they_are():
