@@ -302,6 +302,20 @@ def test_a_problem_of_some_rows_equals_one_of_their_copy(loss):
         )
 
 
+def test_row_numbers_and_codes_are_kept_as_they_were_given():
+    """The compiled loops index memory with them."""
+    X, y, rows = rows_of("uint8", 6, 3), np.arange(6) % 2, np.array([3, 1, 4])
+    problem = LinearProblem(X, y, rows=rows)
+    W = np.ones((2, 3))
+    before = problem.value_and_gradient(W)
+    rows[:], y[:] = 10**9, 10**9
+    after = problem.value_and_gradient(W)
+    assert before[0] == after[0]
+    np.testing.assert_array_equal(before[1], after[1])
+    for kept in (problem.rows, problem.y):
+        assert not kept.flags.writeable
+
+
 def test_other_rows_than_those_of_the_problem_weigh_nothing():
     """The heaviest weight limits the learning rate, and some row must have a weight."""
     X, y, weights = rows_of("uint8", 6, 3), np.arange(6) % 2, np.array([9.0, 1, 0, 3, 50, 0])

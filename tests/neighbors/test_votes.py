@@ -67,6 +67,7 @@ def test_vote_equals_reference(tie_break, n_classes):
             assert np.array_equal(winners[:, at], wanted[0])
             assert np.array_equal(tied[:, at], wanted[2])
         assert totals.tobytes() == wanted[1].tobytes()
+        assert vote(labels, weights, ks, n_classes, tie_break=tie_break, n_threads=3)[2].shape == (0, n_classes)
 
 
 # of up to 255 neighbours and 8 classes, counts are bytes of one register

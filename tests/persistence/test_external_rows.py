@@ -89,6 +89,24 @@ def test_only_regular_files_are_opened(tmp_path):
     assert "is a link, a folder or a device" in refusal(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="links as POSIX has them")
+def test_a_link_that_is_put_there_after_the_look_is_not_followed(tmp_path, monkeypatch):
+    model, _, _ = model_on_files(tmp_path)
+    path, file = tmp_path / "m", tmp_path / "rows-0.npy"
+    model.save(path, rows="external")
+    look = type(file).lstat
+
+    def exchanged(self):
+        found = look(self)
+        monkeypatch.undo()
+        file.rename(tmp_path / "elsewhere.npy")
+        file.symlink_to("elsewhere.npy")
+        return found
+
+    monkeypatch.setattr(type(file), "lstat", exchanged)
+    assert "cannot be opened" in refusal(path)
+
+
 FILES = [
     ({"name": "../rows-0.npy"}, "wanted a plain file name"),
     ({"name": ".."}, "wanted a plain file name"),
