@@ -116,6 +116,12 @@ SPEED_ONLY: dict[str, str] = {
 
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
+    'losses.py: at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": '
+    "_of_pair_sum( @33: 1.0 -> -1.0 #2": "it is squared",
+    'losses.py: curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": ( @35: '
+    "1.0 -> 2.0 #2": "a squared hinge bends by 2, whatever its margin",
+    'losses.py: curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": ( @35: '
+    "1.0 -> -1.0 #2": "a squared hinge bends by 2, whatever its margin",
     "_search/merge.py: check_same_features(shards[0].rows, queries.chunks[0]) @27: 0 -> -1": "shards have one width",
     "_search/filter/stored.py: if not all(size == wanted if wanted is not None else size > 0 for size, "
     "wanted in zip(array.shape, shape, strict=True)): @113: True -> False": (
