@@ -342,8 +342,10 @@ def run(words, kind, seed, minutes, count, again):
     kept = results["mutants"]
     mutants, of_files = all_mutants(words, kind, seed)
     digests = {file: digest_of(ROOT / "fastcls" / file) for file in of_files}
-    for key in [key for key, row in kept.items() if row["file"] in digests and row["of"] != digests[row["file"]]]:
-        del kept[key]
+    made = {one.key for one in mutants}
+    for key, row in list(kept.items()):
+        if row["file"] in digests and (row["of"] != digests[row["file"]] or key not in made):
+            del kept[key]
     survived = {key for key, row in kept.items() if row["outcome"] in ("survived", "not met")}
     fresh = [one for one in mutants if (one.key in survived if again else one.key not in kept)]
     begun, done = time.monotonic(), 0

@@ -116,6 +116,8 @@ SPEED_ONLY: dict[str, str] = {
 
 #: Mutants that no test can kill: their key -> why. A key that no mutant has any more is an error.
 EXPLAINED: dict[str, str] = {
+    "_search/filter/stored.py: for number, (level, now) in enumerate(zip(levels, _levels.encode(levels, "
+    "X[at], n_threads), strict=True)): @99: True -> False": "there are codes for each level",
     'losses.py: at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": '
     "_of_pair_sum( @33: 1.0 -> -1.0 #2": "it is squared",
     'losses.py: curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": ( @35: '

@@ -102,6 +102,13 @@ def test_a_filter_has_at_most_four_levels_and_bytes_have_no_scale(tmp_path, n_le
         fastcls.load(forged).predict(Q)
 
 
+def test_sizes_of_parts_are_whole_positive_and_add_up_to_the_rows():
+    assert stored.chunk_sizes({"chunks": [5, 4]}, 9) == [5, 4]
+    for sizes in ([9, 0], [10, -1], [5, 4.0], [8, True], [5, 5], [], "9", None):
+        with pytest.raises(ValueError, match="chunk"):
+            stored.chunk_sizes({"chunks": sizes}, 9)
+
+
 def test_codes_are_compared_as_the_numbers_that_they_are():
     """As bytes without a sign, -1 and 0 would be far apart."""
     kinds = {("l1", False): np.uint8, ("l2", False): np.int8, ("l2", True): np.int16}
