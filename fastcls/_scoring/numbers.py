@@ -1,10 +1,9 @@
 """The numbers of an evaluation: accuracies, F1, average precision, log loss and calibration, with 95 % intervals.
 
-Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval. All other intervals are
-percentiles over bootstrap resamples of the test rows; if all resamples agree (a model without an error), they are made of
-Wilson's, which are never empty. The calibration error has none: noise in the bins makes it larger than that of all rows, and
+Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval. All other intervals hold the
+percentiles over bootstrap resamples of the test rows, and are longer where these are too short on few rows
+(``intervals.py``). None is empty, even if all resamples agree (a model without an error). The calibration error has none: noise in the bins makes it larger than that of all rows, and
 a resample has the noise twice, so the percentiles mostly lie above the truth; and close to 0 no bootstrap of it is valid.
-Macro F1 and average precision depend on the number of rows, which their intervals take into account (``intervals.py``).
 
 A resample needs no second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log
 losses, bins of confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.
@@ -31,6 +30,7 @@ from .intervals import (
     interval_of_ranking,
     interval_of_share,
     interval_of_shares,
+    interval_of_weighted_f1,
     mean_of_known,
     resamples,
 )
@@ -197,10 +197,13 @@ def measure(
     by_answer = {key: _Sums(truth, one) for key, one in distinct.items()}
     sums = [[by_answer[id(one)] for one in tries] for tries in settings]
     drawn: list[list[dict[str, np.ndarray]]] = [[] for _ in settings]
+    squares = [np.square(_losses(of_tries)) for of_tries in sums]
     for counts in resamples(len(truth)):
         once = {key: one.numbers(one.columns.T @ counts) for key, one in by_answer.items()}
-        for tries, found in zip(settings, drawn, strict=True):
+        for tries, found, squared in zip(settings, drawn, squares, strict=True):
             found.append(_mean([once[id(one)] for one in tries]))
+            if "log_loss" in found[-1]:
+                found[-1]["squared_losses"] = squared @ counts / len(truth)
             if len(tries) == 1:
                 del found[-1]["recall"]  # its intervals are Wilson's
     ranked = _ranking_resamples(truth, settings, n_classes)
@@ -212,6 +215,12 @@ def measure(
 
 def _mean(numbers: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.mean([one[name] for one in numbers], axis=0) for name in numbers[0]}
+
+
+def _losses(sums: list[_Sums]) -> np.ndarray:
+    """For each row the mean over the tries of its log loss; 0 without probabilities."""
+    losses: np.ndarray = np.mean([0.0 * one.hits if one.losses is None else one.losses for one in sums], axis=0)
+    return losses
 
 
 class _Sums:
@@ -286,7 +295,7 @@ def _numbers(
     counts = np.bincount(np.unique(truth, return_inverse=True)[1])
     values: dict[str, tuple[float, float, float]] = {}
     for name in drawn[0]:
-        if name == "recall":
+        if name in ("recall", "squared_losses"):
             continue
         value = _by_scikit_learn(name, truth, tries, float(once[name][0]))
         if name.startswith("top"):
@@ -294,10 +303,14 @@ def _numbers(
         elif name == "calibration_error":
             interval = (math.nan, math.nan)  # see the module
         elif name == "log_loss":
-            interval = interval_of_losses(value, n, np.concatenate([one[name] for one in drawn]), -math.log(_SMALLEST))
+            means, squares = (np.concatenate([one[of] for one in drawn]) for of in (name, "squared_losses"))
+            interval = interval_of_losses(value, _losses(sums), means, squares, -math.log(_SMALLEST))
         elif name == "macro_f1":
             drawn_f1 = np.concatenate([one[name] for one in drawn])
             interval = interval_of_macro_f1(value, once["recall"][:, 0], counts, drawn_f1)
+        elif name == "weighted_f1":
+            drawn_f1 = np.concatenate([one[name] for one in drawn])
+            interval = interval_of_weighted_f1(value, float(once["top1"][0]), n, drawn_f1)
         else:
             interval = interval_of_shares(once["recall"][:, 0], counts, np.concatenate([one[name] for one in drawn]))
         values[name] = (value, *interval)

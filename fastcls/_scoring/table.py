@@ -38,6 +38,7 @@ _HEADING = {
     "n_draws": "draws",
     "max_iter": "max_iter",
     "tol": "tol",
+    "penalty": "penalty",
     "seed": "seed",
 }
 
@@ -60,8 +61,8 @@ class ResultTable:
         else the mean over the classes, each against all others. ``log_loss`` and ``calibration_error``, where there are
         probabilities: the latter is the expected calibration error with 15 equal bins, which has no interval, because
         resampling adds noise to every bin. ``top1_low``, ``top1_high`` and so on: 95 % intervals, Wilson's for shares of
-        test rows, else percentiles of 1,000 bootstrap resamples of the test rows (200 for ``average_precision``, which has
-        no interval for fewer than ten rows a class), or made of Wilson's if all resamples are the same. ``std``: standard
+        test rows, else at least the percentiles of 1,000 bootstrap resamples of the test rows (200 for ``average_precision``,
+        which has no interval for fewer than ten rows a class), longer where few rows make these too short. ``std``: standard
         deviation over tries of ``top1`` (ddof=1). Printing leaves out all intervals but that of ``top1``.
         With several labels per row: ``subset_accuracy``, the share of rows with all labels right; ``jaccard``, the mean over
         the rows of the number of correct labels by that of true or predicted ones (1 if there are none); ``micro_f1`` and

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from fastcls import evaluate_k
 from fastcls._scoring import intervals, numbers
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
-from fastcls._scoring.numbers import Answers, answers_of_scores, measure
+from fastcls._scoring.numbers import Answers, answers_of_scores, measure, softmax
 from fastcls._validation.errors import InputError
 from fastcls.protocols import _few_shot, compare, few_shot, knn_eval, linear_probe
 from fastcls.protocols._draws import TorchGenerator, mteb_draws
@@ -99,19 +99,39 @@ def test_intervals_are_those_of_repeating_rows(monkeypatch):
     shares = np.maximum(shares, 0)
     answers = answers_of_scores(shares, truth, are_probabilities=True)
     (found,) = measure(truth, [[answers]], 3, names=list(numbers.NUMBERS))
-    drawn = {name: [] for name in found.values}
+    predicted = shares.argmax(axis=1)
+    losses = -np.log(np.clip(shares[np.arange(120), truth], np.finfo(float).eps, 1 - np.finfo(float).eps))
+    drawn, studentised = {name: [] for name in found.values}, []
     for counts in intervals.resamples(120, 100):
         for weights in counts.T:
             rows = np.repeat(np.arange(120), weights.astype(int))
             for name, value in by_scikit_learn(truth[rows], shares[rows]).items():
                 drawn[name].append(value)
+            studentised.append((losses[rows].mean() - losses.mean()) / losses[rows].std())
     assert len(drawn["top1"]) == 100
     assert sum(counts.shape[1] for counts in intervals.resamples(120)) == 1000
-    for name in ("balanced_accuracy", "weighted_f1", "log_loss"):
-        np.testing.assert_allclose(found.values[name][1:], np.percentile(drawn[name], (2.5, 97.5)), rtol=1e-9, err_msg=name)
-    value, low, high = found.values["macro_f1"]
-    ends, shift = np.percentile(drawn["macro_f1"], (2.5, 97.5)), 2 * (value - np.mean(drawn["macro_f1"]))
-    np.testing.assert_allclose([low, high], [ends[0] + min(shift, 0), ends[1] + max(shift, 0)], rtol=1e-9)
+    ends = {name: np.percentile(of_name, (2.5, 97.5)) for name, of_name in drawn.items() if of_name}
+
+    def assert_interval(name, *others):
+        """The interval holds the percentiles, and the other intervals."""
+        wanted = np.array([ends[name], *others])
+        np.testing.assert_allclose(found.values[name][1:], [wanted[:, 0].min(), wanted[:, 1].max()], rtol=1e-9, err_msg=name)
+
+    own = [predicted[truth == c] == c for c in range(3)]
+    of_classes = np.array([intervals.wilson_interval(int(hits.sum()), len(hits)) for hits in own])
+    recall = np.array([hits.mean() for hits in own])
+    apart = np.sqrt(np.square(of_classes - recall[:, None]).sum(axis=0)) / 3 * [-1, 1]
+    assert_interval("balanced_accuracy", recall.mean() + apart)
+    of_all = np.array(intervals.wilson_interval(int(np.sum(predicted == truth)), 120)) - np.mean(predicted == truth)
+    for name, width in (("macro_f1", apart), ("weighted_f1", of_all)):
+        value = found.values[name][0]
+        assert_interval(name, ends[name] + 2 * (value - np.mean(drawn[name])), value + width)
+    t_low, t_high = np.percentile(studentised, (2.5, 97.5))
+    largest = -np.log(np.finfo(float).eps)
+    limit = largest * intervals.wilson_interval(int(np.ceil(losses.sum() / largest)), 120)[1]
+    wanted = losses.mean() - losses.std() * np.array([t_high, t_low])
+    assert_interval("log_loss", np.minimum(wanted, limit))
+    assert wanted[1] > ends["log_loss"][1]
     value, low, high = found.values["average_precision"]
     of_halves = [by_scikit_learn(truth[kept], shares[kept])["average_precision"] for kept in halves_of(120)]
     ends, ranked = np.percentile(drawn["average_precision"], (2.5, 97.5)), np.array(drawn["average_precision"])
@@ -360,6 +380,47 @@ def test_intervals_cover_the_number_of_all_rows():
             covered[name] += found.values[name][1] <= wanted[name] <= found.values[name][2]
     for name, n in covered.items():
         assert 0.91 <= n / n_samples <= (1.0 if name == "average_precision" else 0.99), (name, n / n_samples)
+
+
+@pytest.mark.parametrize(("strength", "confidence"), [(4.0, 3.0), (8.0, 1.0)])
+def test_intervals_of_few_rows_of_unequal_classes_hold_the_number_of_all_rows(strength, confidence):
+    """Percentiles alone held it in 76 to 93 % of 300 samples: balanced accuracy 76, log loss 88, weighted F1 89."""
+    rng = np.random.default_rng(3)
+    frequent = 0.7 ** np.arange(10) / np.sum(0.7 ** np.arange(10))
+    truth = rng.choice(10, size=30_000, p=frequent)
+    scores = rng.standard_normal((len(truth), 10)) + np.log(frequent) / 2
+    scores[np.arange(len(truth)), truth] += strength * rng.gamma(2.0, 0.5, size=len(truth))
+    shares = softmax(scores, 1.0 / confidence)
+    names = ("balanced_accuracy", "macro_f1", "weighted_f1", "log_loss")
+    (whole,) = measure(truth, [[answers_of_scores(shares, truth, are_probabilities=True)]], 10, names=names)
+    n_samples, covered = 100, dict.fromkeys(names, 0)
+    for _ in range(n_samples):
+        rows = rng.integers(len(truth), size=50)
+        answers = answers_of_scores(shares[rows], truth[rows], are_probabilities=True)
+        (found,) = measure(truth[rows], [[answers]], 10, names=names)
+        for name in names:
+            value, low, high = found.values[name]
+            assert low <= value <= high
+            covered[name] += low <= whole.values[name][0] <= high
+    assert min(covered.values()) >= 92, covered
+
+
+def test_an_overconfident_error_among_few_rows_does_not_stretch_the_log_loss_to_its_limit():
+    shares = np.full((50, 2), [1.0 - 1e-6, 1e-6])
+    truth = np.arange(50) // 49
+    (found,) = measure(truth, [[answers_of_scores(shares, truth, are_probabilities=True)]], 2)
+    value, low, high = found.values["log_loss"]
+    assert value == pytest.approx(-np.log(1e-6) / 50, rel=1e-3)
+    assert low < value < 0.9 < high < 4.0  # percentiles alone end at 0.83, and the largest loss is 36
+
+
+def test_average_precision_of_unequal_classes_has_an_interval_only_if_the_rare_ones_have_rows():
+    rng = np.random.default_rng(0)
+    for counts, has in (((50, 50, 50), True), ((140, 8, 2), False)):
+        truth = np.repeat(np.arange(3), counts)
+        scores = rng.standard_normal((len(truth), 3)) + np.eye(3)[truth]
+        (found,) = measure(truth, [[answers_of_scores(scores, truth, are_probabilities=False)]], 3)
+        assert np.isfinite(found.values["average_precision"][1]) == has
 
 
 @pytest.mark.parametrize(("n", "n_classes", "least"), [(200, 10, 0.8), (400, 20, 0.8), (500, 100, None)])
