@@ -141,8 +141,8 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Evaluate DATA by a published linear probe instead: clip, dinov2, dinov3, uni, mteb, torchgeo-bench, "
-            "clip-benchmark.",
+            help="Evaluate DATA by a published linear probe instead: clip, dinov2, dinov3, uni, uni-torch, mteb, "
+            "torchgeo-bench, clip-benchmark.",
         ),
     ] = None,
     year: Annotated[

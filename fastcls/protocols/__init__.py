@@ -6,8 +6,9 @@ name the source of each constant. Only facts were taken from these projects, no 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
 the probe on a few rows of each class. Several labels per row: ``_multilabel.py`` has k-NN and MTEB's probe,
 ``_label_probe.py`` the probe on all rows. ``_evaluated.py`` has answers before they are measured. ``_draws.py`` draws rows
-as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_shards.py``
-handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the checks.
+as the published scripts do; ``_logistic.py`` (scikit-learn's iterates), ``_norm_penalty.py`` (UNI) and ``_adamw.py`` train
+as they do. ``_shards.py`` handles rows given in parts, ``_nearest.py`` finds their neighbours; ``_validation.py`` has the
+checks.
 
 ``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``;
 ``_representations.py`` checks them, ``_parts.py`` stores what is finished, and ``_comparison.py`` puts the parts together:

@@ -25,10 +25,16 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 
 
 def unit_rows(X: np.ndarray) -> np.ndarray:
-    """A float32 copy with rows of length 1; torch.nn.functional.normalize has the same floor."""
-    rows = np.ascontiguousarray(widened(X, np.float32))
-    rows /= np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), 1e-12)
-    return rows
+    """A float32 copy with rows of length 1; rows of zeros stay zero.
+
+    Squares are float64: those of values above 1e19 or below 1e-19 leave float32. torch.nn.functional.normalize, in float32,
+    turns such rows to zeros, or shortens them.
+    """
+    rows = X if X.dtype == np.float64 else widened(X, np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    lengths[lengths == 0.0] = 1.0
+    found = np.empty(rows.shape, np.float32)
+    return np.divide(rows, lengths[:, None], out=found, casting="same_kind")
 
 
 def learning_rate(setting: AdamW, step: int, n_steps: int) -> float:

@@ -55,6 +55,14 @@ class FittedLogistic:
     converged: bool
 
 
+class Trained(NamedTuple):
+    """A fitted probe with ``coef_`` and ``intercept_``, whether it met its tolerance, and its iterations."""
+
+    model: Any
+    converged: bool
+    n_iter: int
+
+
 class Fits(NamedTuple):
     """How the fits of a protocol ended: `converged` and `n_iter_` of each, and the most iterations that it allows."""
 

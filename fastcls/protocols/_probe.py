@@ -31,7 +31,8 @@ from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
 from ._label_probe import evaluate_label_probe
-from ._logistic import Fits, FittedLogistic, at_minimum, ended
+from ._logistic import Fits, FittedLogistic, Trained, at_minimum, ended
+from ._norm_penalty import at_minimum_of_norm
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
 from ._validation import (
@@ -63,7 +64,9 @@ def linear_probe(
     """Accuracy of multinomial logistic regression on test rows, by a published protocol.
 
     It minimises scikit-learn's function: C times the sum of the losses plus half the sum of the squared weights, with an
-    unpenalised bias. Rows are centred internally, which with such a bias changes only the speed; they are not scaled.
+    unpenalised bias. Rows are centred internally, which with such a bias changes only the speed; they are not scaled. Fits end
+    where no entry of the gradient of the mean loss is above 1e-6. (At scikit-learn's 1e-4, on raw pixels, predictions still
+    depend on the coordinates in which it is measured.)
 
     As published, each C is a separate training that starts from 0 and runs for up to 1,000 iterations; weakly regularised
     ones use them all. "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once;
@@ -87,14 +90,16 @@ def linear_probe(
         "dinov3": the same, but a tenth of the rows of each class is set aside (facebookresearch/dinov3,
         dinov3/eval/log_regression.py and data.py).
         "uni": a single C, n_features x n_classes / 100; at most 1,000 iterations (mahmoodlab/UNI,
-        uni/downstream/eval_patch_features/linear_probe.py with use_sklearn: its own torch code penalises the norm of the
-        weights, not its square, and averages the losses).
+        uni/downstream/eval_patch_features/linear_probe.py with use_sklearn).
+        "uni-torch": the same without use_sklearn, the script's default: the mean loss plus the norm of the weights, not its
+        square, divided by 2 C; 1,000 iterations for each of about five fits (logistic_regression.py, compute_loss).
         "mteb": in each of 10 experiments, C = 1 and at most 100 iterations on 8 rows of each label, in float64; one row of
         the table for each experiment, and their mean (embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py).
         Rows, iterates and so the scores are those of mteb, for two classes its average precision of the predicted labels
         too.
         "torchgeo-bench": all 40 C of 10^linspace(-6, 4, 40), at most 2,000 iterations, then a fit of at most 4,000 on all
-        rows (torchgeo/torchgeo-bench, src/torchgeo_bench/main.py, evaluate_logistic). Its data sets come with validation
+        rows (torchgeo/torchgeo-bench, src/torchgeo_bench/main.py, evaluate_logistic). With two classes it penalises the
+        weights of both, which is scikit-learn's function with 2 C (src/torchgeo_bench/linear.py). Its data sets come with validation
         rows; if none are given, a stratified fifth of the training rows is set aside.
         "clip-benchmark": not L-BFGS but AdamW on rows of length 1, in float32, in minibatches of 64 for 10 epochs, learning
         rate 0.1 with a cosine schedule. With `validation`, one of 97 weight decays from 10^-6 to 10^2 is chosen by halving;
@@ -238,12 +243,12 @@ def evaluate_probe(
         (rows_apart, codes_apart), held = (sweep.data, sweep.held) if sweeps else ((X, codes), extra)
         apart = _trained(chosen, cost, rows_apart, codes_apart, seed, n_jobs, last=True)
         assert held is not None  # checked above
-        temperature = fit_temperature(scores_of(apart, held[0], n_jobs), held[1])
+        temperature = fit_temperature(scores_of(apart.model, held[0], n_jobs), held[1])
     at_end = advice_at_end(strength, cost, grid, costs[cost] or 0.0, grid="those that the protocol tries")
     begun = time.perf_counter()
-    model = _trained(chosen, cost, X_all, codes_all, seed, n_jobs, last=True)
+    model, converged, n_iter = _trained(chosen, cost, X_all, codes_all, seed, n_jobs, last=True)
     if verbose:
-        took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
+        took = f"{n_iter} iterations, {time.perf_counter() - begun:.1f} s"
         print(f"linear probe: {strength} = {cost:.4g} on all rows, {took}")
     shares = softmax(scores_of(model, Q, n_jobs), temperature)
     answers = answers_of_scores(shares, truth, are_probabilities=True)
@@ -258,10 +263,10 @@ def evaluate_probe(
         **_training_settings(chosen),
         **drawn,
         strength: float(cost),
-        "iterations": int(model.n_iter_),
+        "iterations": n_iter,
         **({"temperature": temperature} if temperature_scaling else {}),
     }
-    fits = None if chosen.adamw is not None else Fits(chosen.last_max_iter, [ended(model, chosen.last_max_iter)])
+    fits = None if chosen.adamw is not None else Fits(chosen.last_max_iter, [(converged, n_iter)])
     for note in (at_end, None if fits is None else fits.note()):  # no warnings: the protocol fixes grid and iterations
         add_note(settings, note)
     if isinstance(model, SoftmaxClassifier):
@@ -273,7 +278,7 @@ def evaluate_probe(
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
     if chosen.adamw is not None:
         return asdict(chosen.adamw)
-    return {"max_iter": chosen.last_max_iter, "tol": chosen.tol}
+    return {"max_iter": chosen.last_max_iter, "tol": chosen.tol, **({"penalty": "norm"} if chosen.norm_penalty else {})}
 
 
 def _whole(parts: list[CheckedRows]) -> np.ndarray:
@@ -308,19 +313,25 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
 
 def _trained(
     chosen: ProbePreset, strength: float, X: np.ndarray, codes: np.ndarray, seed: int, n_jobs: int | None, *, last: bool
-) -> AdamWProbe | SoftmaxClassifier:
-    """A model with ``coef_``, ``intercept_`` and ``n_iter_``; `strength` is C or the weight decay.
+) -> Trained:
+    """Train a model; `strength` is C or the weight decay.
 
     Each fit starts from 0, as published: started from another fit's weights, a weakly regularised one would meet its
     tolerance at once and only repeat that fit's accuracy.
     """
     if chosen.adamw is not None:
-        return AdamWProbe(chosen.adamw, strength, seed, n_jobs).fit(X, codes, int(codes.max()) + 1)
+        probe = AdamWProbe(chosen.adamw, strength, seed, n_jobs).fit(X, codes, int(codes.max()) + 1)
+        return Trained(probe, True, probe.n_iter_)
     max_iter = chosen.last_max_iter if last else chosen.max_iter
+    if chosen.norm_penalty:
+        return at_minimum_of_norm(X, codes, strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
+    if chosen.penalises_both and codes.max() == 1:
+        strength = 2.0 * strength  # |-w/2|^2 + |w/2|^2 is half of the |w|^2 of scikit-learn
     model = at_minimum(strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note on those whose answers it has
-        return model.fit(X, codes)
+        model.fit(X, codes)
+    return Trained(model, *ended(model, max_iter))
 
 
 def best_of(tried: dict[float, float]) -> float:
@@ -334,7 +345,7 @@ def probe_of_best_cost(
     """The model of the C that is most accurate on held-out rows, trained on the rows X alone."""
     tried = _Sweep(X, codes, X_held, codes_held, chosen, 0, n_jobs, None, 0).all()
     best = best_of(tried)
-    return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True)
+    return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True).model
 
 
 def scores_of(model: AdamWProbe | FittedLogistic | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
@@ -364,13 +375,13 @@ class _Sweep:
     def accuracy(self, exponent: float, n_in_all: int) -> float:
         if exponent not in self.found:
             begun = time.perf_counter()
-            model = _trained(self.chosen, 10.0**exponent, *self.data, self.seed, self.n_jobs, last=False)
+            model, _, n_iter = _trained(self.chosen, 10.0**exponent, *self.data, self.seed, self.n_jobs, last=False)
             self.found[exponent] = float(np.mean(scores_of(model, self.held[0], self.n_jobs).argmax(axis=1) == self.held[1]))
             if self.verbose:
                 strength = "C" if self.chosen.adamw is None else "weight_decay"
                 print(
                     f"linear probe: {len(self.found)} of at most {n_in_all}, {strength} = {10.0**exponent:.4g}, validation "
-                    f"{self.found[exponent]:.4f}, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
+                    f"{self.found[exponent]:.4f}, {n_iter} iterations, {time.perf_counter() - begun:.1f} s"
                 )
             if self.progress is not None:
                 self.progress(min(len(self.found), n_in_all), n_in_all)

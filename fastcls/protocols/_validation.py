@@ -119,7 +119,7 @@ def check_preset(preset: Any, own: Iterable[str]) -> str:
 def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str, clamped: bool = False) -> np.ndarray:
     """The preset's values of k that are at most n_rows, int64.
 
-    Larger ones are dropped with a warning or, if `clamped`, are n_rows, as in the script of DINOv3.
+    Larger ones are dropped with a warning or, if `clamped`, are n_rows, as in some of the published scripts.
     """
     if clamped:
         return np.array(sorted({min(k, n_rows) for k in wanted}), dtype=np.int64)

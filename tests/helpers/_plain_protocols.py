@@ -166,8 +166,12 @@ def logistic(train, codes, C):
         return LogisticRegression(C=C, max_iter=3000, tol=1e-8).fit(train, codes)
 
 
-def probed(train, codes, test, C):
-    """Codes by the minimum of C sum of losses + |W|^2 / 2 over W and a free bias, in plain NumPy and SciPy's L-BFGS."""
+def probed(train, codes, test, C, *, norm=False):
+    """Scores (n_test, n_classes) at the minimum over W and a free bias, in plain NumPy and SciPy's L-BFGS.
+
+    The function is C sum of losses + |W|^2 / 2 or, with `norm`, mean loss + |W| / (2 C). All classes have weights of their own,
+    also two.
+    """
     X, n_classes = np.c_[train - train.mean(axis=0), np.ones(len(train))], codes.max() + 1
     truth = np.eye(n_classes)[codes]
 
@@ -178,13 +182,16 @@ def probed(train, codes, test, C):
         shares = np.exp(scores)
         shares /= shares.sum(axis=1, keepdims=True)
         free = W * (np.arange(X.shape[1]) < X.shape[1] - 1)
-        value = -C * np.log(shares[truth == 1]).sum() + np.square(free).sum() / 2
-        return value / len(X), ((C * (shares - truth).T @ X) + free).ravel() / len(X)
+        loss, slope = -np.log(shares[truth == 1]).mean(), (shares - truth).T @ X / len(X)
+        size = np.linalg.norm(free)
+        if norm:
+            return loss + size / (2 * C), (slope + (free / size if size else 0) / (2 * C)).ravel()
+        return loss + size**2 / (2 * C * len(X)), (slope + free / (C * len(X))).ravel()
 
     start = np.zeros(n_classes * X.shape[1])
-    options = {"maxiter": 3000, "maxfun": 9000, "gtol": 1e-9, "ftol": 1e-13}
+    options = {"maxiter": 5000, "maxfun": 15000, "gtol": 1e-9, "ftol": 1e-15}
     W = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-    return (np.c_[test - train.mean(axis=0), np.ones(len(test))] @ W.reshape(n_classes, -1).T).argmax(axis=1)
+    return np.c_[test - train.mean(axis=0), np.ones(len(test))] @ W.reshape(n_classes, -1).T
 
 
 def plain_adamw(X, codes, n_classes, weight_decay, seed):

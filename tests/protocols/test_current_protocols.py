@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _embeddings import halves
-from _plain_protocols import mteb_draws, mteb_scores, plain_adamw
+from _plain_protocols import mteb_draws, mteb_scores, plain_adamw, probed
 from sklearn.linear_model import LogisticRegression
 
 from fastcls._validation.errors import InputError
@@ -51,6 +51,66 @@ def test_iterates_are_those_of_scikit_learn(n_classes, max_iter):
         coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
     np.testing.assert_allclose(coef, theirs.coef_, atol=1e-10)
     np.testing.assert_allclose(intercept, theirs.intercept_, atol=1e-10)
+
+
+def log_loss_of(scores, truth):
+    return (np.log(np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1)) + scores.max(axis=1)).mean() - np.mean(
+        scores[np.arange(len(truth)), truth]
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("factor", [10.0, 30.0])
+def test_the_penalty_of_uni_is_the_norm_of_all_weights(classes, factor):
+    train, y, test, y_test = halves(classes=classes, spread=0.6)
+    train, test = train * np.float32(factor), test * np.float32(factor)
+    table = linear_probe(train, y, test, y_test, preset="uni-torch")
+    names, codes = np.unique(y, return_inverse=True)
+    cost = train.shape[1] * classes / 100
+    assert table["C"] == [cost]
+    scores = probed(train.astype(np.float64), codes, test.astype(np.float64), cost, norm=True)
+    truth = np.searchsorted(names, y_test)
+    assert table["top1"] == [np.mean(scores.argmax(axis=1) == truth)]
+    assert table["log_loss"] == [pytest.approx(log_loss_of(scores, truth), rel=1e-4)]
+    squared = probed(train.astype(np.float64), codes, test.astype(np.float64), cost)
+    assert abs(table["log_loss"][0] / log_loss_of(squared, truth) - 1.0) > 5e-4  # what was just excluded
+
+
+def test_a_norm_that_outweighs_the_loss_leaves_the_share_of_each_class():
+    train, y, test, y_test = halves(classes=3, n=300)
+    train, test = train[:, :2] * np.float32(1e-3), test[:, :2] * np.float32(1e-3)
+    shares = np.array([np.mean(y == one) for one in np.unique(y)])
+    losses = -np.log(shares[np.searchsorted(np.unique(y), y_test)])
+    assert linear_probe(train, y, test, y_test, preset="uni-torch")["log_loss"] == [pytest.approx(losses.mean(), rel=1e-3)]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_torchgeo_bench_penalises_the_weights_of_both_classes(classes, monkeypatch):
+    chosen = replace(PROBE_PRESETS["torchgeo-bench"], exponents=(-2.0,))
+    monkeypatch.setitem(PROBE_PRESETS, "torchgeo-bench", chosen)
+    train, y, test, y_test = halves(classes=classes, spread=0.6)
+    table = linear_probe(train, y, test, y_test, preset="torchgeo-bench")
+    names, codes = np.unique(y, return_inverse=True)
+    scores = probed(train.astype(np.float64), codes, test.astype(np.float64), 0.01)
+    assert table["log_loss"] == [pytest.approx(log_loss_of(scores, np.searchsorted(names, y_test)), rel=1e-5)]
+
+
+@pytest.mark.parametrize("size", [1e19, 1e-18, 1e-30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_any_size_have_length_one(size, dtype):
+    rows = np.random.default_rng(0).standard_normal((9, 6)).astype(dtype)
+    rows[3] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wanted = rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    np.testing.assert_allclose(unit_rows(rows * dtype(size)), np.nan_to_num(wanted), rtol=0, atol=1e-7)
+
+
+def test_the_size_of_the_rows_does_not_matter_to_clip_benchmark():
+    train, y, test, y_test = halves()
+    wanted = linear_probe(train, y, test, y_test, preset="clip-benchmark")["top1"]
+    for size in (2.0**62, 2.0**-62):
+        scaled = train * np.float32(size), y, test * np.float32(size), y_test
+        assert linear_probe(*scaled, preset="clip-benchmark")["top1"] == wanted
 
 
 @pytest.mark.parametrize("cuts", [[1], [100, 333]])

@@ -240,7 +240,8 @@ def test_the_heading_of_every_table_names_the_settings():
     few = {"n_per_class": 2, "n_tries": 2, "random_state": 3}
     assert heading(few_shot(*rows, **few)) == "metric l2, centred, seed 3"
     assert heading(few_shot(*rows, preset="dinov2", **few)) == "metric cosine, weights softmax, temperature 0.07, seed 3"
-    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001"  # no rows are drawn
+    assert heading(linear_probe(*rows, preset="uni-torch")) == "max_iter 1000, tol 1e-06, penalty norm"
+    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 1e-06"  # no rows are drawn
     assert heading(fastcls.evaluate_k(*rows, [1], metric="l1")) == "metric l1, weights uniform, tie_break smallest"
     table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
     assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
