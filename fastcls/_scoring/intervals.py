@@ -13,9 +13,10 @@ from fastcls._sampling.proportion import wilson_interval
 N_RESAMPLES, N_FOR_RANKING = 1000, 200
 #: random halves of the test rows that show how average precision depends on their number
 N_HALVES = 50
-#: rows of a class, in the harmonic mean (the bias of n rows is about c / n), from which on average precision has an interval. Of
-#: 40 samples of 4 classes of 15 rows, 39 intervals held the number of all rows; of 10 classes of 20 rows, 33 or 37 (weak or
-#: strong scores); of 100 rows, 20 of 20. Of 10 unequal classes of 62 to 2.5 rows in the mean, 158 of 200, so these have none.
+#: rows of a class, in the harmonic mean (the bias of n rows is about c / n), from which on average precision has an
+#: interval. Of 40 samples of 4 classes of 15 rows, 39 intervals held the number of all rows; of 10 classes of 20 rows, 33
+#: or 37 (weak or strong scores); of 100 rows, 20 of 20. Of 10 unequal classes of 62 to 2.5 rows in the mean, 158 of 200, so
+#: these have none.
 LEAST_RANKED = 10
 _ROUNDING = 1e-12  # of shares of tries and their differences: more than rounding, less than one try
 _NO_SPREAD = 1e-100
@@ -131,10 +132,10 @@ def interval_of_shares(shares: np.ndarray, counts: np.ndarray, drawn: np.ndarray
 
     It holds the percentiles of the resamples, and the combination of Wilson's intervals of the classes: the distance from
     the mean to its end is the root of the sum of the squared distances of the shares to theirs, over the number of classes.
-    Percentiles alone are too short at the lower end, where a class has few rows and all of them are right, because so they are
-    in every resample. Wilson's alone lie too low where most shares are high. In samples of 50 rows of
-    ten classes, the rarest of which is 4 % as frequent as the first, percentiles held the number of all rows in 76 to 85 % of 300,
-    both together in 97 to 100 % of 200. A class without a row is not in the mean, and nothing is said of it.
+    Percentiles alone are too short at the lower end, where a class has few rows and all of them are right, because so they
+    are in every resample. Wilson's alone lie too low where most shares are high. In samples of 50 rows of ten classes, the
+    rarest of which is 4 % as frequent as the first, percentiles held the number of all rows in 76 to 85 % of 300, both
+    together in 97 to 100 % of 200. A class without a row is not in the mean, and nothing is said of it.
 
     References
     ----------
@@ -159,8 +160,9 @@ def _distances_of_wilson(shares: np.ndarray, counts: np.ndarray) -> tuple[float,
 def interval_of_weighted_f1(value: float, accuracy: float, n: int, drawn: np.ndarray) -> tuple[float, float]:
     """The interval of a mean of F1 that weighs classes by their n rows in all, from resamples of the rows.
 
-    As for macro F1, a resample lies too low once more, so percentiles are shifted by twice that bias. They are too short where
-    few rows are wrong: the interval is at least as long to each side as Wilson's of the accuracy, which varies about as much.
+    As for macro F1, a resample lies too low once more, so percentiles are shifted by twice that bias. They are too short
+    where few rows are wrong: the interval is at least as long to each side as Wilson's of the accuracy, which varies about
+    as much.
     """
     low, high = spread_of(drawn) or (value, value)
     shift = 2.0 * (value - float(np.nanmean(drawn)))
@@ -175,9 +177,9 @@ def interval_of_macro_f1(value: float, shares: np.ndarray, counts: np.ndarray, d
 
     The mean F1 of a sample is too low where classes are rare, and a resample of it is too low once more, by about the same.
     So percentiles alone lie too low: those of 100 classes of five rows held the number of all rows in 70 to 76 % of 300
-    samples. The interval also holds the percentiles shifted by twice that bias (99 %; 93 to 99 % with 10 classes of 5 rows), and
-    is at least as long to each side as Wilson's of the recalls, since resamples do not see errors of rare classes that are all
-    right.
+    samples. The interval also holds the percentiles shifted by twice that bias (99 %; 93 to 99 % with 10 classes of 5
+    rows), and is at least as long to each side as Wilson's of the recalls, since resamples do not see errors of rare
+    classes that are all right.
     """
     low, high = spread_of(drawn) or (value, value)
     shift = 2.0 * (value - float(np.nanmean(drawn)))
@@ -190,10 +192,11 @@ def interval_of_losses(
 ) -> tuple[float, float]:
     """The interval of a mean of losses of rows, between 0 and `largest`, from the means and mean squares of resamples.
 
-    Losses have a long tail, and a sample without its rare large losses has a mean that is too small and a spread that is too
-    small as well. Percentiles do not see that: of 300 samples of 50 losses of an overconfident model, they held the mean of all
-    rows in 264. So the interval also holds the studentised one, which divides each resample's error by that resample's
-    own spread (288). Where almost all losses are 0, these spreads say nothing, and its upper end has no limit of its own.
+    Losses have a long tail, and a sample without its rare large losses has a mean that is too small and a spread that is
+    too small as well. Percentiles do not see that: of 300 samples of 50 losses of an overconfident model, they held the
+    mean of all rows in 264. So the interval also holds the studentised one, which divides each resample's error by that
+    resample's own spread (288). Where almost all losses are 0, these spreads say nothing, and its upper end has no limit of
+    its own.
 
     It is limited by Wilson's of rows that have the largest loss or none, which varies most of all losses with this mean.
 

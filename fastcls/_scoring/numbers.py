@@ -2,8 +2,9 @@
 
 Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval. All other intervals hold the
 percentiles over bootstrap resamples of the test rows, and are longer where these are too short on few rows
-(``intervals.py``). None is empty, even if all resamples agree (a model without an error). The calibration error has none: noise in the bins makes it larger than that of all rows, and
-a resample has the noise twice, so the percentiles mostly lie above the truth; and close to 0 no bootstrap of it is valid.
+(``intervals.py``). None is empty, even if all resamples agree (a model without an error). The calibration error has none:
+noise in the bins makes it larger than that of all rows, and a resample has the noise twice, so the percentiles mostly lie
+above the truth; and close to 0 no bootstrap of it is valid.
 
 A resample needs no second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log
 losses, bins of confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.

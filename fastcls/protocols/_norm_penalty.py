@@ -1,11 +1,11 @@
 """Logistic regression whose penalty is the norm of the weights, not its square: what UNI's script trains by default.
 
-It minimises the mean loss + |W| / (2 cost), where |W| is the Euclidean norm of all weights, and the bias is free. Where W is
-not 0, its gradient is that of the mean loss + |W|^2 / (2 C n_rows), scikit-learn's function, with C = 2 cost |W| / n_rows.
-So the minimum is that of scikit-learn's function for the one C that fits its own weights. (For two classes scikit-learn
-penalises a single vector w, and the weights are -w / 2 and w / 2: then C is twice as large.) As C grows, |W| grows more slowly:
-log |W| - log C falls, and crosses the wanted value once. The secant method finds this C with a few fits, each of which starts
-from the weights of the one before; the last ones need hardly an iteration.
+It minimises the mean loss + |W| / (2 cost), where |W| is the Euclidean norm of all weights, and the bias is free. Where W
+is not 0, its gradient is that of the mean loss + |W|^2 / (2 C n_rows), scikit-learn's function, with C = 2 cost |W| /
+n_rows. So the minimum is that of scikit-learn's function for the one C that fits its own weights. (For two classes
+scikit-learn penalises a single vector w, and the weights are -w / 2 and w / 2: then C is twice as large.) As C grows, |W|
+grows more slowly: log |W| - log C falls, and crosses the wanted value once. The secant method finds this C with a few fits,
+each of which starts from the weights of the one before; the last ones need hardly an iteration.
 
 Source: mahmoodlab/UNI, uni/downstream/eval_patch_features/logistic_regression.py, compute_loss. Only facts were taken.
 """

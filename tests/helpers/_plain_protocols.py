@@ -169,8 +169,8 @@ def logistic(train, codes, C):
 def probed(train, codes, test, C, *, norm=False):
     """Scores (n_test, n_classes) at the minimum over W and a free bias, in plain NumPy and SciPy's L-BFGS.
 
-    The function is C sum of losses + |W|^2 / 2 or, with `norm`, mean loss + |W| / (2 C). All classes have weights of their own,
-    also two.
+    The function is C sum of losses + |W|^2 / 2 or, with `norm`, mean loss + |W| / (2 C). All classes have weights of their
+    own, also two.
     """
     X, n_classes = np.c_[train - train.mean(axis=0), np.ones(len(train))], codes.max() + 1
     truth = np.eye(n_classes)[codes]

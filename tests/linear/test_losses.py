@@ -254,16 +254,11 @@ def test_a_mean_over_classes_is_the_sum_by_its_number_of_terms(name, n_classes):
 
 
 def test_losses_of_segments_and_of_parabolas_are_called_so():
-<<<<<<< HEAD
     known = {"hinge": 1, "softmax": None, "squared_hinge": 2, "crammer_singer": 1, "one_vs_all": 1}
     assert {name: LOSSES[name].segment_degree for name in known} == known
-=======
-    degrees = {name: loss.segment_degree for name, loss in LOSSES.items()}
-    assert degrees == {"hinge": 1, "softmax": None, "squared_hinge": 2, "crammer_singer": 1, "one_vs_all": 1}
     # hinges that are smoothed over a width of the margin bend by 1 / margin each
     assert LOSSES["one_vs_all"].curvature(7, margin=0.25) == 4.0
     assert LOSSES["hinge"].curvature(7, margin=0.25) == 28.0
->>>>>>> 61d4921 (Tests: the curvature of smoothed hinges)
 
 
 def test_registry_is_complete():
