@@ -12,8 +12,8 @@ from fastcls.gradcheck import relative_errors
 from fastcls.neighbors import pairwise_distances
 
 from ._call import Method, as_array, call
-from ._examined import Examined, is_close
-from ._mistakes import mistake, of_error
+from ._examined import Examined, array_of, has_shape, is_close
+from ._mistakes import mistake
 
 Matrix = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _PART = "distances"
@@ -207,26 +207,15 @@ def _distances(method: Method, Q: np.ndarray, X: np.ndarray, found: Examined) ->
         again = as_array(call(method, "X_train y_train X", square[1], np.arange(6), square[0]).value)
         if again is not None and _has_wrong_axis(again, *square):
             found.add(mistake("wrong axis", _PART, f"raises {outcome.error}"))
-        else:
-            found.add(of_error(outcome.error, _PART))
+            return None
+    got = array_of(outcome, _PART, "dists", found)
+    if got is None:
         return None
-    if outcome.changed:
-        names = " and ".join(outcome.changed)
-        found.add(mistake("arguments changed", _PART, f"{names} changed during the call"))
-        return None
-    if outcome.value is None:
-        found.add(mistake("nothing returned", _PART, "returned None, wanted dists"))
-        return None
-    got = as_array(outcome.value)
     wanted = (len(Q), len(X))
-    if got is not None and got.shape == wanted[::-1]:
+    if got.shape == wanted[::-1]:
         found.add(mistake("transposed", _PART, f"dists has shape (n_train, n_test), {got.shape}, wanted {wanted}"))
         got = got.T
-    if got is None or got.shape != wanted:
-        what = "no numbers" if got is None else f"an array of shape {got.shape}"
-        found.add(mistake("wrong kind of result", _PART, f"returned {what}, wanted shape (n_test, n_train), {wanted}"))
-        return None
-    return got
+    return got if has_shape(got, wanted, _PART, "(n_test, n_train)", found) else None
 
 
 @np.errstate(invalid="ignore")

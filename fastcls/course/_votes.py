@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._call import Method, as_array, call
-from ._examined import Examined
-from ._mistakes import mistake, of_error
+from ._call import Method, call
+from ._examined import Examined, array_of, has_shape
+from ._mistakes import mistake
 
 _PART = "labels"
 _KS = (1, 3, 4, 5, 6)
@@ -102,21 +102,8 @@ def examine(method: Method) -> Examined:
     results: list[np.ndarray] = []
     for k in _KS:
         outcome = call(method, "X_train y_train dists", None, y, distances, k=k)
-        if outcome.error:
-            found.add(of_error(outcome.error, _PART))
-            return found
-        if outcome.changed:
-            found.add(mistake("arguments changed", _PART, f"{' and '.join(outcome.changed)} changed during the call"))
-            return found
-        got = as_array(outcome.value)
-        if outcome.value is None:
-            found.add(mistake("nothing returned", _PART, "returned None, wanted y_pred"))
-            return found
-        if got is None or got.shape != (len(distances),):
-            what = "no numbers" if got is None else f"shape {got.shape}"
-            found.add(
-                mistake("wrong kind of result", _PART, f"returned {what}, wanted shape (n_test,), ({len(distances)},)")
-            )
+        got = array_of(outcome, _PART, "y_pred", found)
+        if got is None or not has_shape(got, (len(distances),), _PART, "(n_test,)", found):
             return found
         results.append(got)
     wanted = [_labels(ROWS[0][1], distances, y, k) for k in _KS]
