@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-import io
+import os
 import sysconfig
 import traceback
 import types
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import kind
+from fastcls._validation.messages import kind, printable
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Outcome:
     ----------
     value : object
     error : str
-        Empty, or the exception and its line.
+        Empty, or the exception and its line, as `described` has them.
     changed : tuple of str
         Arguments that the call changed in place.
     """
@@ -49,12 +49,16 @@ def call(function: Callable[..., Any], names: str, *arguments: Any, **options: A
     *arguments, **options
     """
     given = [copy.deepcopy(one) if isinstance(one, np.ndarray) else one for one in arguments]
-    quiet = io.StringIO()
     try:
-        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet), warnings.catch_warnings():
+        with (
+            open(os.devnull, "w", encoding="utf-8", errors="backslashreplace") as quiet,
+            contextlib.redirect_stdout(quiet),
+            contextlib.redirect_stderr(quiet),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
-            with np.errstate(all="ignore"):
-                value = function(*given, **options)
+            value = function(*given, **options)
     except (Exception, SystemExit) as error:
         return Outcome(error=described(error))
     changed = tuple(
@@ -70,12 +74,27 @@ def _same(before: np.ndarray, after: np.ndarray) -> bool:
     return before.shape == after.shape and np.allclose(before, after, rtol=1e-9, atol=1e-11, equal_nan=True)
 
 
+#: Characters of an exception's message, and of a name, that are shown.
+_MESSAGE, _NAME = 160, 40
+
+
 def described(error: BaseException) -> str:
-    """The exception, its first line, and the last line of the learner's code that it passed."""
-    message = (str(error).splitlines() or [""])[0]
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    """One line: the exception, the beginning of its message, and the last line of the learner's code that it passed."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # of the learner's own class
+        message = ""
+    name = _cut(type(error).__name__, _NAME)
+    text = f"{name}: {_cut(message, _MESSAGE)}" if message else name
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
-    return f"{text} (line {own[-1].lineno} in {own[-1].name})" if own else text
+    if not own:
+        return text
+    return f"{text} ({_cut(os.path.basename(own[-1].filename), _NAME)}:{own[-1].lineno}, in {_cut(own[-1].name, _NAME)})"
+
+
+def _cut(text: str, length: int) -> str:
+    text = printable(text[: length + 1])
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 _LIBRARIES = (
@@ -87,7 +106,7 @@ _LIBRARIES = (
 
 
 def _is_library(filename: str) -> bool:
-    return filename == __file__ or filename.startswith(_LIBRARIES)
+    return os.path.dirname(filename) == os.path.dirname(__file__) or filename.startswith(_LIBRARIES)
 
 
 def as_array(value: Any) -> np.ndarray | None:

@@ -184,7 +184,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "one mean for all pixels": ("the mean is a single number", "the mean: over the rows, axis=0"),
     "nothing subtracted": ("no mean is subtracted", "the mean of the training rows, axis=0"),
     # calls
-    "raises": ("the code cannot run on rows of this size", "the line of the error"),
+    "raises": ("an error in the code before this line, or in the line itself", "the line of the error"),
     "shapes do not match": (
         "an axis or keepdims=True is wrong, or an array has to be transposed",
         "the shapes in the line of the error",
@@ -204,6 +204,11 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "did not end": ("an endless loop, or far too much work", "while loops, and loops over all pairs"),
     "ended the process": ("the process ended: too much memory, or an exit", "the size of arrays, and calls of exit"),
     "cannot be imported": ("the file raises an error when it is imported", "the line of the error"),
+    "cannot be checked": ("what the file defines last under this name is no such function", "the end of the file"),
+    "no valid result": (
+        "the code writes to files that it has not opened, or changes functions of Python or NumPy",
+        "os.write, os.fork, and assignments to functions of modules",
+    ),
 }
 
 
@@ -225,9 +230,35 @@ def mistake(name: str, part: str, seen: str) -> Mistake:
     return Mistake(name, part, seen, cause, look)
 
 
+#: exception -> (likely cause, where to look), if they are not those of "raises"
+_CAUSES: dict[str, tuple[str, str]] = {
+    "NameError": ("a name is misspelt, or is not imported or assigned in this file", "the name in the message"),
+    "UnboundLocalError": ("a name is read before it has a value", "the lines that assign it: some are skipped"),
+    "AttributeError": ("an attribute is misspelt, or the object is of another type", "what is left of the dot"),
+    "ModuleNotFoundError": ("a module is not installed, or not next to the file", "the line of the import"),
+    "ImportError": ("a module does not have this name", "the line of the import"),
+    "TypeError": ("a value is of another type than the code expects", "the types in the line of the error"),
+    "IndexError": (
+        "an index is outside its array: the rows of this check are fewer than those of the notebook",
+        "numbers of rows, features and classes: take them from the shapes of the arguments",
+    ),
+    "KeyError": ("a dictionary does not have this key", "the lines that fill the dictionary"),
+    "ZeroDivisionError": ("a number is divided by 0", "the divisor in the line of the error"),
+    "MemoryError": ("an array does not fit into the memory that is allowed", "the shapes of the largest arrays"),
+    "RecursionError": ("a function calls itself without end", "the calls in this function"),
+    "AssertionError": ("an assertion of the code itself does not hold", "the line of the assertion"),
+    "NotImplementedError": ("the function is not written yet", "the function's body"),
+    "SystemExit": ("the function ends the program", "calls of exit"),
+    "KeyboardInterrupt": ("the function raises what Ctrl-C raises", "the line of the error"),
+}
+
+
 def of_error(error: str, part: str) -> Mistake:
-    """The mistake of an exception: shapes that do not match, or any other error."""
+    """The mistake of an exception, as `described` has it: shapes that do not match, or any other error."""
     shapes = error.startswith(("ValueError", "AxisError")) and any(
         word in error for word in ("broadcast", "not aligned", "shape", "dimension", "axis")
     )
-    return mistake("shapes do not match" if shapes else "raises", part, f"raises {error}")
+    if shapes:
+        return mistake("shapes do not match", part, f"raises {error}")
+    cause, look = _CAUSES.get(error.partition(":")[0].partition(" ")[0], MISTAKES["raises"])
+    return Mistake("raises", part, f"raises {error}", cause, look)

@@ -1,5 +1,8 @@
 """The check of learners' functions: right ones pass in every style, and each seeded mistake gets its name and no other."""
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from _learners import (
@@ -66,7 +69,8 @@ def test_every_named_mistake_is_seeded_once():
     """But those of files, and those that no short edit of these solutions makes."""
     seeded = {name for _, _, wanted in WRONG for name, _ in wanted}
     rest = {
-        "did not end", "ended the process", "cannot be imported", "penalty on the bias", "NaN",
+        "did not end", "ended the process", "cannot be imported", "cannot be checked", "no valid result",
+        "penalty on the bias", "NaN",
         "penalty added for each row", "W not squared", "divided by the number of features",
         "whole numbers", "cosine in place of L2", "k - 1 neighbours", "smallest label", "weighted votes",
         "training rows not centred", "nothing subtracted",
@@ -196,6 +200,43 @@ def test_exits_and_errors_of_the_learner_are_mistakes():
         report = checked(edited(SVM_LOOPS, [("    loss = 0.0", f"    {code}")]))
         assert found(report) == [("raises", BOTH)]
         assert said in report.mistakes[0].seen
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "raise KeyError('W')",
+            "raises KeyError: 'W' (own.py:6, in svm_loss_naive). Likely cause: a dictionary does",
+        ),
+        (
+            "lost",
+            "raises NameError: name 'lost' is not defined (own.py:6, in svm_loss_naive). Likely cause: a name is",
+        ),
+        (
+            "X[1000]",
+            "(own.py:6, in svm_loss_naive). Likely cause: an index is outside its array: the rows",
+        ),
+        (
+            "raise RuntimeError",
+            "raises RuntimeError (own.py:6, in svm_loss_naive). Likely cause: an error in",
+        ),
+        ("raise RuntimeError('a' * 10_000)", f"raises RuntimeError: {'a' * 157}... (own.py:6, in svm_loss_naive)"),
+        ("raise ValueError('one\\n\\ntwo \\x1b[2J \\udcff')", r"raises ValueError: one two \x1b[2J \udcff (own.py:6"),
+        ("raise type('N' * 999, (Exception,), {})", f"raises {'N' * 37}... (own.py:6"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "raises Odd (own.py:6, in svm_loss_naive)"),
+    ],
+)
+def test_an_exception_is_one_short_line_that_says_where(tmp_path, monkeypatch, code, said):
+    (tmp_path / "own.py").write_text("import numpy as np\n" + edited(SVM_LOOPS, [("    loss = 0.0", f"    {code}")]))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    importlib.invalidate_caches()
+    (mistake,) = course.check(importlib.import_module("own").svm_loss_naive, timing=False).mistakes
+    monkeypatch.delitem(sys.modules, "own")
+    assert said in str(mistake)
+    assert str(mistake).isprintable()
+    assert len(str(mistake)) < 500
 
 
 def test_the_report_shows_times_of_both():
