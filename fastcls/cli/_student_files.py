@@ -12,7 +12,16 @@ from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, printable
 
-from ..course import LAST_YEAR_OF_SVM, SIGNATURES, CourseReport, check_file, check_year, functions_in, names_of_year
+from ..course import (
+    ASLEEP,
+    LAST_YEAR_OF_SVM,
+    SIGNATURES,
+    CourseReport,
+    check_file,
+    check_year,
+    functions_in,
+    names_of_year,
+)
 from ._streams import say
 from ._text import markup, one_line
 
@@ -52,7 +61,8 @@ def check_files(files: list[str], *, year: int | None, timeout: int, memory: int
         )
     say(
         f"fastcls: running the code of {counted(sum(map(bool, found.values())), 'file')}, each in a process of its own "
-        f"(at most {timeout} s per function and {memory:,} MB); this stops accidents, not malicious code"
+        f"(at most {timeout} s of processor time per function, {ASLEEP:.0f} times as long in all, and {memory:,} MB); this "
+        "stops accidents, not malicious code"
     )
     reports = {file: check_file(Path(file), names, year, timeout=timeout, memory=memory) for file, names in found.items()}
     if as_json:

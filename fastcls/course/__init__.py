@@ -9,7 +9,7 @@ has the result and ``_mistakes.py`` the words for every mistake. What each known
 ``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss on the problems of ``_problems.py``, and
 ``_large_scores.py`` a softmax at large scores), ``_distances.py``, ``_votes.py``,
 ``_numerical.py`` and ``_centring.py``. ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a
-file in a process with limits, whose program is ``_child.py``. ``_splits.py`` has the rows of CIFAR-10 that the assignment
+file in a process with limits (``_keeper.py`` is its parent, ``_child.py`` its program), and ``_news.py`` checks what it says. ``_splits.py`` has the rows of CIFAR-10 that the assignment
 uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
 """
 
@@ -25,7 +25,7 @@ from fastcls.course._training import CourseTraining, train
 from . import _evaluation as evaluation
 from ._assignment import LAST_YEAR_OF_SVM, check_year, names_of_year
 from ._files import functions_in
-from ._processes import check_file
+from ._processes import ASLEEP, check_file
 
 __all__ = [
     "SIGNATURES",

@@ -1,7 +1,7 @@
 """The process that imports a learner's file and checks its functions, one after another.
 
-Its only argument is a job (JSON, see `_processes`). It appends its news to a file, one line of JSON each: an import or a
-check that was started, the report of a function, or why the file cannot be imported.
+`_keeper.py` calls it with a job (JSON, see `_processes`). It appends its news to a file, one line of JSON each: an import or
+a check that was started, the report of a function, or the exception that ended an import or a check.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import math
+import os
 import sys
 import time
 import types
@@ -21,12 +22,24 @@ from ._call import described
 from ._check import check
 
 
-def main() -> None:
-    """Run the job."""
-    job = json.loads(sys.argv[1])
+def main(text: str) -> None:
+    """Run the job, and end this process: threads that the file has started are not waited for."""
+    status = 1
+    try:
+        _run(json.loads(text))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _run(job: dict[str, Any]) -> None:
+    own = os.getpid()
+    sys.argv[:] = [job["path"]]
     with open(job["news"], "a", encoding="utf-8") as news:
 
         def tell(**event: Any) -> None:
+            if os.getpid() != own:  # a copy that the file's code has made by os.fork
+                os._exit(0)
             news.write(json.dumps(event) + "\n")
             news.flush()
 
@@ -35,16 +48,25 @@ def main() -> None:
         tell(event="started", name="")
         try:
             module = _imported(Path(job["path"]))
-        except (Exception, SystemExit) as error:
-            tell(event="failed", error=described(error))
+        except BaseException as error:
+            tell(event="failed", name="", error=described(error))
             return
         for name, owner in job["functions"].items():
             _limit_time(job["timeout"])
             tell(event="started", name=name)
-            given = getattr(module, owner or name)
-            if owner and SIGNATURES[name].group not in ("distances", "votes"):
-                given = getattr(given, name)
-            tell(event="checked", name=name, report=check(given, name, year=job["year"]).to_dict())
+            try:
+                report = _checked(module, name, owner, job["year"])
+            except BaseException as error:
+                tell(event="failed", name=name, error=described(error))
+            else:
+                tell(event="checked", name=name, report=report)
+
+
+def _checked(module: types.ModuleType, name: str, owner: str, year: int | None) -> dict[str, Any]:
+    given = getattr(module, owner or name)
+    if owner and SIGNATURES[name].group not in ("distances", "votes"):
+        given = getattr(given, name)
+    return check(given, name, year=year).to_dict()
 
 
 def _limit_memory(megabytes: int) -> None:
@@ -55,6 +77,7 @@ def _limit_memory(megabytes: int) -> None:
     with contextlib.suppress(ValueError, OSError):  # a lower limit holds already
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (megabytes << 20, megabytes << 20))  # of one file that is written
 
 
 def _limit_time(seconds: int) -> None:

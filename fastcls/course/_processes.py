@@ -18,13 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ._mistakes import mistake
+from ._mistakes import mistake, of_error
+from ._news import News
 from ._report import CourseReport, Mistake
 
 #: Seconds until the process has imported fastcls, and the look for news of it.
 _START, _LOOK = 120.0, 0.02
 #: A function that sleeps uses no processor time: after this many times the limit it is ended as well.
-_ASLEEP = 10.0
+ASLEEP = 10.0
 
 
 def check_file(
@@ -49,102 +50,108 @@ def check_file(
         From the name of each function to its report.
     """
     found: dict[str, CourseReport] = {}
-    with tempfile.TemporaryDirectory(prefix="fastcls-check-", ignore_cleanup_errors=True) as folder:
-        while missing := {name: owner for name, owner in functions.items() if name not in found}:
-            news = Path(folder) / f"news-{len(found)}"
-            work = Path(folder) / f"work-{len(found)}"
-            work.mkdir()
-            job = {
-                "path": str(path.resolve()),
-                "functions": missing,
-                "year": year,
-                "timeout": timeout,
-                "memory": memory,
-                "news": str(news),
-            }
-            status, events = _run(job, news, work)
-            found.update({event["name"]: _report_of(event["report"]) for event in events if event["event"] == "checked"})
-            last = events[-1] if events else {"event": "started", "name": ""}
-            if last["event"] == "failed":
-                found.update(
-                    _all_wrong(missing, found, year, mistake("cannot be imported", "file", f"raises {last['error']}"))
-                )
-            elif last["event"] == "started":
-                wrong = _ended(status, timeout, "function" if last["name"] else "import")
-                names = {last["name"]: ""} if last["name"] else missing
-                found.update(_all_wrong(names, found, year, wrong))
+    while missing := {name: owner for name, owner in functions.items() if name not in found}:
+        job = {"path": str(path.resolve()), "functions": missing, "year": year, "timeout": timeout, "memory": memory}
+        with tempfile.TemporaryDirectory(prefix="fastcls-check-", ignore_cleanup_errors=True) as folder:
+            status, news = _run(job, Path(folder))
+        found.update(news.reports)
+        found.update({name: CourseReport(name, year, (_failure(error),)) for name, error in news.failures.items() if name})
+        wrong = _wrong(status, news, timeout)
+        if wrong is not None:  # of the import: of all functions that it was to give
+            for name in [news.part] if news.part else missing:
+                found.setdefault(name, CourseReport(name, year, (wrong,)))
     return {name: found[name] for name in functions}
 
 
-def _all_wrong(
-    names: dict[str, str], found: dict[str, CourseReport], year: int | None, wrong: Mistake
-) -> dict[str, CourseReport]:
-    return {name: CourseReport(name, year, (wrong,)) for name in names if name not in found}
+def _failure(error: str) -> Mistake:
+    """The mistake of an exception that ended the check of a function, and not only a call."""
+    if error.startswith(("InputError", "AttributeError")):
+        return mistake("cannot be checked", "function", f"raises {error}")
+    return of_error(error, "function")
 
 
-def _ended(status: int | None, timeout: int, part: str) -> Mistake:
-    """The mistake of a process that ended before it was ready; status None if it was ended for its time."""
-    if status is None or status == -getattr(signal, "SIGXCPU", 0):
-        return mistake("did not end", part, f"still running after {timeout} s")
-    how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-    return mistake("ended the process", part, f"the process ended {how}")
+def _wrong(status: int | None, news: News, timeout: int) -> Mistake | None:
+    """The mistake of a process that was not ready; None if the remaining functions are to be checked in another one."""
+    part = "function" if news.part else "import"
+    if news.wrong:
+        return mistake("no valid result", part, "sent what this check would not send")
+    if "" in news.failures:
+        return mistake("cannot be imported", "file", f"raises {news.failures['']}")
+    if news.part is None and (news.reports or news.failures):
+        return None
+    if status == -getattr(signal, "SIGXCPU", 0):
+        return mistake("did not end", part, f"still running after {timeout} s of processor time")
+    if status is None:
+        return mistake("did not end", part, f"still running after {_seconds(news, timeout):.0f} s")
+    return mistake("ended the process", part, f"the process ended {_how(status)}")
 
 
-def _report_of(given: dict[str, Any]) -> CourseReport:
-    values = {name: value for name, value in given.items() if name != "passed"}
-    values["mistakes"] = tuple(Mistake(**one) for one in values["mistakes"])
-    return CourseReport(**{**values, "notes": tuple(values["notes"])})
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"with status {status}"
+    try:
+        return f"by signal {signal.Signals(-status).name}"
+    except ValueError:  # not every number has a name
+        return f"by signal {-status}"
 
 
-def _run(job: dict[str, Any], news: Path, work: Path) -> tuple[int | None, list[dict[str, Any]]]:
-    """Run a job to its end; its exit status (None if it was ended for its time) and its news."""
+def _run(job: dict[str, Any], folder: Path) -> tuple[int | None, News]:
+    """Run a job to its end; its exit status (None if it was ended for its time, or its news) and its news."""
     home = str(Path(__file__).resolve().parents[2])
-    program = f"import sys; sys.path.append({home!r}); from fastcls.course._child import main; main()"
+    path, work = folder / "news", folder / "work"
+    path.touch()
+    work.mkdir()
+    news = News(path, job["functions"], job["year"])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, json.dumps(job)],
-        cwd=work,
-        env={**os.environ, **threads, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8:backslashreplace", "MPLBACKEND": "Agg"}
     status: int | None = None
     try:
-        for limit in _limits(news, job["timeout"]):
-            try:
-                status = process.wait(_LOOK)
-                break
-            except subprocess.TimeoutExpired:
-                if time.monotonic() > limit:
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("_keeper.py")), home, json.dumps({**job, "news": str(path)})],
+            cwd=work,
+            env={**os.environ, **threads, **quiet},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            for limit in _limits(news, job["timeout"]):
+                try:
+                    status = process.wait(_LOOK)
                     break
+                except subprocess.TimeoutExpired:
+                    if news.wrong or time.monotonic() > limit:
+                        break
+        finally:
+            _end(process)
+        news.look()
     finally:
-        _end(process)
-    return status, _events(news)
+        news.close()
+    return status, news
 
 
-def _limits(news: Path, timeout: int) -> Iterator[float]:
+def _seconds(news: News, timeout: int) -> float:
+    """Seconds until a process without further news is ended: it is about to begin, or works on a part."""
+    return ASLEEP * timeout if news.n_events else _START
+
+
+def _limits(news: News, timeout: int) -> Iterator[float]:
     """Again and again, the time at which the process is ended; it moves with each of its news."""
-    n_known, limit = 0, time.monotonic() + _START
+    n_known, since = 0, time.monotonic()
     while True:
-        yield limit
-        n_events = len(_events(news))
-        if n_events != n_known:
-            n_known, limit = n_events, time.monotonic() + _ASLEEP * timeout
-
-
-def _events(news: Path) -> list[dict[str, Any]]:
-    """The news so far: whole lines only, because the last one may still be written."""
-    try:
-        text = news.read_text(encoding="utf-8")
-    except OSError:
-        return []
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        yield since + _seconds(news, timeout)
+        news.look()
+        if news.n_events != n_known:
+            n_known, since = news.n_events, time.monotonic()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process, and what it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        process.terminate()  # the keeper ends the process that runs the file, even if that has left the group
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -28,6 +28,7 @@ def test_a_class_gets_a_table_and_the_mistakes_below_it(files):
     done = cli("check", "right.py", "halved.py", "softmax.py")
     assert done.exit_code == 1, done.stderr
     assert "running the code of 3 files, each in a process of its own" in done.stderr
+    assert "(at most 30 s of processor time per function, 10 times as long in all, and 4,096 MB)" in done.stderr
     assert "not malicious code" in done.stderr
     lines = done.stdout.splitlines()
     assert next(line for line in lines if line.startswith(" right.py")).split().count("right") == 4
