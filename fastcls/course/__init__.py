@@ -8,9 +8,11 @@ differs between its years. ``_call.py`` calls a learner's function, ``_examined.
 has the result and ``_mistakes.py`` the words for every mistake. What each known mistake would return: ``_svm.py``,
 ``_softmax.py`` and ``_penalty.py`` (``_losses.py`` compares all parts of a loss on the problems of ``_problems.py``, and
 ``_large_scores.py`` a softmax at large scores), ``_distances.py``, ``_votes.py``,
-``_numerical.py`` and ``_centring.py``. ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a
-file in a process with limits (``_keeper.py`` is its parent, ``_child.py`` its program), and ``_news.py`` checks what it says. ``_splits.py`` has the rows of CIFAR-10 that the assignment
-uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls run --preset course``).
+``_numerical.py`` and ``_centring.py``.
+``_files.py`` finds functions in files without running them; ``_processes.py`` runs a file in a process with limits
+(``_keeper.py`` is its parent, ``_child.py`` its program), and ``_news.py`` checks what it says. ``_splits.py`` has the rows
+of CIFAR-10 that the assignment uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls
+run --preset course``).
 """
 
 from __future__ import annotations
