@@ -1,7 +1,9 @@
 """The lecture, row by row: the page of a row, and its assertions. ``python docs/lecture_rows.py`` prints the table.
 
 A page of docs/lecture/ marks an assertion with the row that it proves, by a comment at its end: ``# row 13``. The mark
-counts only on a statement that can fail: ``assert``, or a call of ``np.testing``.
+counts only on a statement that can fail, ``assert`` or a call of ``np.testing``, and that runs in every build: it is not in
+a function, a handler of errors, or below ``if``. Below ``if folder:`` it holds where CIFAR-10 is, and the table says so;
+such assertions alone prove no row.
 """
 
 from __future__ import annotations
@@ -55,11 +57,45 @@ class Assertion(NamedTuple):
     line : int
     text : str
         The statement, on one line.
+    only : str
+        ``"only with CIFAR-10"``, ``"only without CIFAR-10"``, or "" for one that every build runs.
     """
 
     page: str
     line: int
     text: str
+    only: str = ""
+
+
+#: (test of an ``if``, whether in its ``else``) -> when an assertion there runs; no other ``if`` may hold a mark
+ONLY = {
+    ("folder", False): "only with CIFAR-10",
+    ("folder", True): "only without CIFAR-10",
+    ("not folder", False): "only without CIFAR-10",
+    ("not folder", True): "only with CIFAR-10",
+}
+#: what is below these may not run
+HIDING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.While, ast.Match)
+
+
+def conditions(source: str) -> dict[int, str]:
+    """Last lines of the statements that not every build runs -> when they run; ``"perhaps"`` if nobody knows."""
+    found: dict[int, str] = {}
+
+    def walk(node: ast.AST, only: str) -> None:
+        if only and isinstance(node, ast.stmt) and node.end_lineno:
+            found[node.end_lineno] = only
+        if isinstance(node, ast.If):
+            for orelse, part in ((False, node.body), (True, node.orelse)):
+                inner = ONLY.get((ast.unparse(node.test), orelse), "perhaps")
+                for one in part:
+                    walk(one, inner if only in ("", inner) else "perhaps")
+            return
+        for child in ast.iter_child_nodes(node):
+            walk(child, "perhaps" if isinstance(node, HIDING) else only)
+
+    walk(ast.parse(source), "")
+    return found
 
 
 def statements(source: str) -> list[ast.stmt]:
@@ -79,8 +115,9 @@ def marked(source: str, page: str = "") -> dict[int, list[Assertion]]:
     Raises
     ------
     ValueError
-        For a mark beside something that cannot fail, and for a row that the lecture does not have.
+        For a mark beside something that cannot fail or may not run, and for a row that the lecture does not have.
     """
+    when = conditions(source)
     ends = {node.end_lineno: node for node in statements(source)}
     found: dict[int, list[Assertion]] = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -89,10 +126,13 @@ def marked(source: str, page: str = "") -> dict[int, list[Assertion]]:
         line = token.start[0]
         if line not in ends:
             raise ValueError(f"{page}, line {line}: {token.string!r} marks no assertion")
+        only = when.get(line, "")
+        if only == "perhaps":
+            raise ValueError(f"{page}, line {line}: {token.string!r} marks an assertion that may not run")
         for row in map(int, mark[1].split(",")):
             if row not in ROWS:
                 raise ValueError(f"{page}, line {line}: the lecture has rows 1 to {len(ROWS)}, not {row}")
-            found.setdefault(row, []).append(Assertion(page, line, ast.unparse(ends[line])))
+            found.setdefault(row, []).append(Assertion(page, line, ast.unparse(ends[line]), only))
     return found
 
 
@@ -111,25 +151,46 @@ def title_of(page: str, folder: Path = FOLDER) -> str:
     return next(line for line in text.splitlines() if re.search(r"\w", line))
 
 
-def markdown() -> str:
-    """The table as a page of the site."""
-    rows = table()
+def unproved(rows: dict[int, list[Assertion]]) -> list[int]:
+    """Rows that have no assertion that every build runs."""
+    return [row for row, assertions in rows.items() if all(one.only for one in assertions)]
+
+
+def markdown(folder: Path = FOLDER) -> str:
+    """The table as a page of the site.
+
+    Raises
+    ------
+    ValueError
+        If a row has no assertion that every build runs.
+    """
+    rows = table(folder)
+    if missing := unproved(rows):
+        raise ValueError(f"no page proves rows {', '.join(map(str, missing))} without CIFAR-10")
     lines = [
         "# The lecture, row by row",
         "",
         "Each row is a part of the lecture. Its page asserts the row's numbers while the site is built: if one of these",
-        "assertions fails, there is no site. The figures of the page are drawn in the same run.",
+        "assertions fails, there is no site. The figures of the page are drawn in the same run. Some assertions run only",
+        "where `FASTCLS_CIFAR10` names CIFAR-10; every row has others.",
         "",
         "| row | the lecture | page | assertions |",
         "|---|---|---|---|",
     ]
     for row, assertions in rows.items():
         pages = sorted({one.page for one in assertions})
-        links = ", ".join(f"[{title_of(page)}](lecture/{page}.rst)" for page in pages) or "not written yet"
-        code = "<br>".join(f"`{shown(one.text)}`" for one in assertions)
-        cell = f"<details><summary>{len(assertions)}</summary>{code}</details>" if assertions else "0"
+        links = ", ".join(f"[{title_of(page, folder)}](lecture/{page}.rst)" for page in pages)
+        code = "<br>".join(f"`{shown(one.text)}`" + (f" ({one.only})" if one.only else "") for one in assertions)
+        cell = f"<details><summary>{counts(assertions)}</summary>{code}</details>"
         lines.append(f"| {row} | {ROWS[row]} | {links} | {cell} |")
     return "\n".join(lines) + "\n"
+
+
+def counts(assertions: list[Assertion]) -> str:
+    """How many assertions every build runs, and how many more only some builds run."""
+    parts = [str(sum(not one.only for one in assertions))]
+    parts += [f"{n} {only}" for only in sorted(set(ONLY.values())) if (n := sum(one.only == only for one in assertions))]
+    return ", ".join(parts)
 
 
 def shown(text: str, width: int = 110) -> str:
@@ -140,6 +201,5 @@ def shown(text: str, width: int = 110) -> str:
 
 if __name__ == "__main__":
     for row, assertions in table().items():
-        print(
-            f"{row:>2}  {ROWS[row]:<62} {', '.join(sorted({one.page for one in assertions})) or '-':<40} {len(assertions)}"
-        )
+        where = ", ".join(sorted({one.page for one in assertions})) or "-"
+        print(f"{row:>2}  {ROWS[row]:<62} {where:<40} {counts(assertions)}")

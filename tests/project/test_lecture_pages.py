@@ -156,7 +156,7 @@ def test_notebooks_keep_other_code_as_it_is():
 def test_every_row_has_a_page_that_asserts_it():
     rows = lecture_rows.table()
     assert list(rows) == list(range(1, 26))
-    assert [row for row, assertions in rows.items() if not assertions] == []
+    assert lecture_rows.unproved(rows) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -174,6 +174,51 @@ def test_a_mark_counts_only_on_what_can_fail():
     for wrong in ("x = 1  # row 4", "print(1)  # row 4", "# row 4", "assert x  # row 26"):
         with pytest.raises(ValueError, match="row"):
             lecture_rows.marked(wrong, "p")
+
+
+IFS = {
+    "if folder:\n    assert x  # row 5\n": "only with CIFAR-10",
+    "if folder:\n    pass\nelse:\n    assert x  # row 5\n": "only without CIFAR-10",
+    "if not folder:\n    for i in a:\n        assert i  # row 5\n": "only without CIFAR-10",
+    "if folder:\n    if folder:\n        assert x  # row 5\n": "only with CIFAR-10",
+    "for i in a:\n    with b:\n        assert x  # row 5\n": "",
+    "if folder:\n    pass\nassert x  # row 5\n": "",
+}
+
+
+@pytest.mark.parametrize("source", IFS)
+def test_a_mark_below_a_condition_says_when_it_runs(source):
+    ((one,),) = lecture_rows.marked(source, "p").values()
+    assert one.only == IFS[source]
+    assert lecture_rows.unproved({5: [one]}) == ([5] if one.only else [])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if x:\n    assert x  # row 5\n",
+        "if folder and x:\n    assert x  # row 5\n",
+        "if folder:\n    if not folder:\n        assert x  # row 5\n",
+        "if folder:\n    if x:\n        assert x  # row 5\n",
+        "while x:\n    assert x  # row 5\n",
+        "def f():\n    assert x  # row 5\n",
+        "if folder:\n    def f():\n        assert x  # row 5\n",
+        "try:\n    f()\nexcept E:\n    assert x  # row 5\n",
+    ],
+)
+def test_a_mark_on_what_may_not_run_is_refused(source):
+    with pytest.raises(ValueError, match="p, line [2-4]: '# row 5' marks an assertion that may not run"):
+        lecture_rows.marked(source, "p")
+
+
+def test_the_table_says_what_runs_only_with_cifar_10_and_is_not_made_without_a_proof(tmp_path):
+    page = '"""\nA page\n"""\n' + "".join(f"assert x  # row {row}\n" for row in lecture_rows.ROWS if row != 5)
+    (tmp_path / "row01.py").write_text(page + "if folder:\n    assert y  # row 5\n")
+    with pytest.raises(ValueError, match="no page proves rows 5 without CIFAR-10"):
+        lecture_rows.markdown(tmp_path)
+    (tmp_path / "row01.py").write_text(page + "assert z  # row 5\nif folder:\n    assert y  # row 5\n")
+    line = next(line for line in lecture_rows.markdown(tmp_path).splitlines() if line.startswith("| 5 "))
+    assert "<summary>1, 1 only with CIFAR-10</summary>`assert z`<br>`assert y` (only with CIFAR-10)" in line
 
 
 def test_table_of_the_site_links_every_row_to_its_page():
