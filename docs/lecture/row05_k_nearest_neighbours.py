@@ -16,20 +16,66 @@ Two choices are left to us: :math:`K`, and the distance.
 # sphinx_gallery_thumbnail_number = 2
 
 import os
+import pickle
+import tempfile
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import zoom
+from sklearn.datasets import load_sample_images
 
 from fastcls import KNeighborsClassifier, display, reference
 from fastcls.datasets import load_cifar10, load_digits
 
 # %%
+# Files of CIFAR-10
+# -----------------
+# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
+# classes, in six files. A record of the binary version is a label, one byte, and
+# three planes of 1,024 bytes: red, green, blue. The python version pickles the same.
+# We write six small files of each, from patches of photographs, and load them. A row
+# has the three colours of a pixel side by side, pixel after pixel.
+
+photo = load_sample_images().images[0]
+patches = np.stack(
+    [
+        photo[i : i + 32, j : j + 32]
+        for i in range(0, 320, 32)
+        for j in range(0, 192, 32)
+    ]
+)  # (60, 32, 32, 3)
+labels = np.arange(60, dtype=np.uint8) % 10
+planes = patches.transpose(0, 3, 1, 2).reshape(60, 3072)
+names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+loaded = []
+with tempfile.TemporaryDirectory() as place:
+    for number, name in enumerate(names):
+        part = slice(10 * number, 10 * number + 10)
+        records = np.column_stack([labels[part], planes[part]])
+        Path(place, f"{name}.bin").write_bytes(records.tobytes())
+    loaded.append(load_cifar10(place))
+with tempfile.TemporaryDirectory() as place:
+    for number, name in enumerate(names):
+        part = slice(10 * number, 10 * number + 10)
+        batch = {"data": planes[part], "labels": labels[part].tolist()}
+        Path(place, name).write_bytes(pickle.dumps(batch, protocol=2))
+    loaded.append(load_cifar10(place))
+
+rows = patches.reshape(60, 3072)
+for version, small in zip(("binary", "python"), loaded, strict=True):
+    print(version, small.X.shape, small.X_test.shape, small.X.dtype)
+    np.testing.assert_array_equal(small.X, rows[:50])  # row 5
+    np.testing.assert_array_equal(small.X_test, rows[50:])  # row 5
+    np.testing.assert_array_equal(small.y, labels[:50])  # row 5
+    np.testing.assert_array_equal(small.y_test, labels[50:])  # row 5
+    assert small.class_names[:3] == ("airplane", "automobile", "bird")  # row 5
+
+# %%
 # Test images beside their neighbours
 # -----------------------------------
-# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
-# classes. Without ``FASTCLS_CIFAR10`` we use scikit-learn's digits, enlarged to 28 x
-# 28 pixels.
+# With ``FASTCLS_CIFAR10`` these are images of CIFAR-10. Without it we use
+# scikit-learn's digits, enlarged to 28 x 28 pixels.
 
 
 def enlarged(digits):
@@ -46,6 +92,7 @@ if folder:
         3072,
     )  # row 5
     assert np.bincount(data.y).tolist() == [5000] * 10  # row 5
+    assert np.bincount(data.y_test).tolist() == [1000] * 10  # row 5
 images = data.X[:1700] if folder else enlarged(data.X[:1700])
 shape = data.image_shape if folder else (28, 28, 1)
 X, y, X_test, y_test = (
@@ -162,6 +209,14 @@ for ax, metric in zip(axes, ("l1", "l2"), strict=True):
         yticks=[],
     )
     regions[metric] = shown.regions.codes
+
+    corners = ax.patches[-1].get_xy()  # of the white shape, the first one twice
+    on_it = np.vstack([corners, (corners[1:] + corners[:-1]) / 2])
+    centre = (corners.min(axis=0, keepdims=True) + corners.max(axis=0)) / 2
+    far = reference.distances(
+        reference.rank_distances(centre, on_it, metric), metric
+    )
+    np.testing.assert_allclose(far, far.max(), rtol=2e-3)  # row 6
 assert (regions["l1"] != regions["l2"]).any()  # row 6
 
 turn = np.array([[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]])

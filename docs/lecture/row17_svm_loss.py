@@ -88,7 +88,11 @@ ax.set(
 # %%
 # There are two kinks. Left of 3.0 one rival (2.0) is within the margin; left of 2.3
 # both are, and the line is twice as steep.
-#
+
+steps = [loss_of_car(score - 0.1) - loss_of_car(score) for score in (4.9, 2.9, 2.2)]
+np.testing.assert_allclose(steps, [0, 0.1, 0.2], atol=1e-12)  # row 17
+
+# %%
 # **Q2. What are the smallest and the largest possible loss?** 0, and there is no
 # largest.
 

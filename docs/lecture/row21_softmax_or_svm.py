@@ -46,7 +46,10 @@ np.testing.assert_allclose(
 # %%
 # The SVM sees no difference between the three. Softmax finds the second hard: 10
 # against 9 and 9 is a probability of only 58 %.
-#
+
+np.testing.assert_allclose(np.exp(-softmax[1]), 0.58, atol=0.005)  # row 21
+
+# %%
 # Now jiggle
 # ----------
 # Change the score of the second class a little, down and up, and look at both
@@ -67,10 +70,15 @@ assert down[0][1] < softmax[1] < up[0][1]  # row 21
 # %%
 # The first and third rows stay at an SVM loss of 0 in both directions. The second
 # sits exactly on the *kink*: down, nothing happens; up, the loss grows as fast as
-# the score. Softmax moves in every row and both directions, if only in the fifth
-# decimal.
+# the score. Softmax moves in every row and both directions, if only in the seventh
+# decimal, or in the third row in the 49th.
 
 assert down[0][0] < softmax[0] < up[0][0]  # row 21
+third = [
+    losses.softmax_cross_entropy([s], [0])[0]
+    for s in ([10, -100.1, -100], [10, -100, -100], [10, -99.9, -100])
+]
+assert 3e-48 < third[0] < third[1] < third[2] < 4e-48  # row 21
 
 steps = np.linspace(-4, 4, 161)
 curves = np.array([jiggled(step) for step in steps])  # (steps, loss, row)

@@ -152,14 +152,20 @@ def error_of(problem, analytic):
     return relative_errors(numerical, analytic).max()
 
 
+errors_of_right = [error_of(of, analytic) for of, analytic in right.values()]
 for of, analytic in right.values():
     np.testing.assert_allclose(
         of.value_and_gradient(W)[1], analytic, rtol=1e-9, atol=1e-12
     )  # row 24
     assert error_of(of, analytic) < 1e-4  # row 24
-for name, (of, analytic) in mistakes.items():
-    print(f"{name:<36} error {error_of(of, analytic):.3f}")
-    assert error_of(of, analytic) > 1e-2  # row 24
+found = {name: error_of(*one) for name, one in mistakes.items()}
+for name, error in found.items():
+    print(f"{name:<36} error {error:.3f}")
+    assert error > 1e-2  # row 24
+assert (
+    len(found) == 5 and min(found, key=found.get) == "penalty without its 2"
+)  # row 24
+assert min(found.values()) > 1000 * max(errors_of_right)  # row 24
 
 # %%
 # The smallest of the five errors is that of the factor 2, and it is still a

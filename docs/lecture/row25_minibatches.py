@@ -105,6 +105,8 @@ costs = np.array([seconds_of(size) for size in [*sizes, n]])
 for size, error, cost in zip([*sizes, n], [*errors, 0.0], costs, strict=True):
     print(f"{size:>5} images: error {error:.3f}, {1e6 * cost:,.0f} microseconds")
 assert errors[-1] < errors[0] / 4  # row 25
+# many times the images: all of them cost more than 8, in the same run
+assert costs[-1] > 2 * costs[0]  # row 25
 
 fig, ax = plt.subplots(figsize=(4.2, 3.1), layout="constrained")
 ax.loglog(1e6 * costs[:-1], errors, "o-", color="#0072b2")
@@ -163,11 +165,19 @@ np.testing.assert_allclose(
 
 step_size = 0.002
 budget = 20 * n
-curves = {}
+curves, read = {}, {}
+
+
+def gradient_of(W, rows):
+    """The gradient over a minibatch; the work is counted in images read."""
+    read[size] += len(rows)
+    return problem.value_and_gradient(W, rows)[1]
+
+
 for size in (32, 64, 128, 256, n):
-    steps = budget // size
+    steps, read[size] = budget // size, 0
     run = reference.minibatch_gradient_descent(
-        lambda W, rows: problem.value_and_gradient(W, rows)[1],
+        gradient_of,
         W,
         n,
         step_size,
@@ -187,6 +197,24 @@ final = {size: curve[-1][1] for size, curve in curves.items()}
 print({size: round(value, 3) for size, value in final.items()})
 np.testing.assert_allclose(curves[32][0][1], np.log(10))  # row 25
 assert final[32] < final[64] < final[128] < final[256] < final[n]  # row 25
+for size, images in read.items():
+    assert budget - size < images == budget // size * size <= budget  # row 25
+
+# %%
+# The same, the other way round: what do small batches read until their loss is that
+# of 20 exact steps?
+
+sooner = {}
+for size in (32, 64, 128, 256):
+    passes = next(passes for passes, loss in curves[size] if loss <= final[n])
+    sooner[size] = passes / 20
+    print(
+        f"batches of {size:>3}: {sooner[size]:.1%} of the images that exact steps read"
+    )
+assert sooner[32] <= sooner[64] <= sooner[128] <= sooner[256] < 0.25  # row 25
+
+# %%
+# The curves of all batch sizes:
 
 fig, ax = plt.subplots(figsize=(4.2, 3.0), layout="constrained")
 styles = zip(
