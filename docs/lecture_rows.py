@@ -180,7 +180,7 @@ def markdown(folder: Path = FOLDER) -> str:
     for row, assertions in rows.items():
         pages = sorted({one.page for one in assertions})
         links = ", ".join(f"[{title_of(page, folder)}](lecture/{page}.rst)" for page in pages)
-        code = "<br>".join(f"`{shown(one.text)}`" + (f" ({one.only})" if one.only else "") for one in assertions)
+        code = "<br>".join((f"{one.only}: " if one.only else "") + f"`{shown(one.text)}`" for one in assertions)
         cell = f"<details><summary>{counts(assertions)}</summary>{code}</details>"
         lines.append(f"| {row} | {ROWS[row]} | {links} | {cell} |")
     return "\n".join(lines) + "\n"

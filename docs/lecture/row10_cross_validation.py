@@ -138,7 +138,8 @@ if folder:
         curves[n] = mean = each.mean(axis=0)
         top = 2 + mean[1:].argmax()
         print(
-            f"{n:,} images: winners of {divisions} divisions {sorted(winners.tolist())}"
+            f"{n:,} images, {divisions} divisions: "
+            f"winners from K = {winners.min()} to {winners.max()}"
         )
         for k in sorted({1, 2, 7, int(top), 20}):
             print(f"    K = {k:>2}: {mean[k - 1]:.2%}")

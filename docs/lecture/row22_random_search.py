@@ -100,10 +100,9 @@ def deviations_from(losses):
     return (np.mean(slide) - losses.mean()) / (losses.std(ddof=1) / np.sqrt(7))
 
 
-print(
-    f"the slide's mean {np.mean(slide):.2f}: {deviations_from(centred_losses):+.1f} "
-    f"deviations from centred pixels, {deviations_from(raw_losses):+.1f} from raw ones"
-)
+print(f"the slide's mean {np.mean(slide):.2f}, in deviations")
+print(f"from centred pixels {deviations_from(centred_losses):+.1f}")
+print(f"from raw pixels     {deviations_from(raw_losses):+.1f}")
 assert abs(deviations_from(centred_losses)) < 2  # row 22
 assert (
     centred_losses.min() < min(slide) and max(slide) < centred_losses.max()

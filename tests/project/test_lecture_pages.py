@@ -218,7 +218,7 @@ def test_the_table_says_what_runs_only_with_cifar_10_and_is_not_made_without_a_p
         lecture_rows.markdown(tmp_path)
     (tmp_path / "row01.py").write_text(page + "assert z  # row 5\nif folder:\n    assert y  # row 5\n")
     line = next(line for line in lecture_rows.markdown(tmp_path).splitlines() if line.startswith("| 5 "))
-    assert "<summary>1, 1 only with CIFAR-10</summary>`assert z`<br>`assert y` (only with CIFAR-10)" in line
+    assert "<summary>1, 1 only with CIFAR-10</summary>`assert z`<br>only with CIFAR-10: `assert y`<" in line
 
 
 def test_table_of_the_site_links_every_row_to_its_page():
