@@ -113,7 +113,7 @@ assert means["l2"][0] <= best and means["l1"][0] <= best  # row 10
 # With ``FASTCLS_CIFAR10``, the mean of several divisions, of the first 5,000 training
 # images as the course takes them, and of all 50,000. From K = 7 on the curve of the
 # 5,000 hardly rises; of all images it falls again. With all of them K = 1 is the
-# exception, since CIFAR-10 has images twice, or nearly so.
+# exception: it is better still.
 
 if folder:
     whole = load_cifar10(folder)
