@@ -17,7 +17,7 @@ def objective(model, X, y, C):
     return C * losses.sum() + np.square(model.coef_).sum() / 2
 
 
-@pytest.mark.parametrize("preset", [name for name in PROBE_PRESETS if name not in ("mteb", "clip-benchmark")])
+@pytest.mark.parametrize("preset", [name for name in PROBE_PRESETS if name not in ("mteb", "clip-benchmark", "uni-torch")])
 def test_probe_is_scikit_learns_logistic_regression(preset, monkeypatch):
     train, y, test, y_test = halves(n=500)
     codes = np.unique(y, return_inverse=True)[1]
