@@ -98,8 +98,8 @@ def test_C_of_crammer_and_singers_loss_is_liblinears(load):
     np.testing.assert_allclose(scores, liblinear.decision_function(X), atol=0.01)
 
 
-# the others train on a few rows, by AdamW or with another penalty; tests/protocols/test_current_protocols.py compares them with
-# their sources
+# the others train on a few rows, by AdamW or with another penalty; tests/protocols/test_current_protocols.py compares them
+# with their sources
 BY_LBFGS = [
     name
     for name, preset in PROBE_PRESETS.items()
