@@ -12,7 +12,7 @@ from _plain_protocols import mteb_draws, mteb_scores, plain_adamw, probed
 from sklearn.linear_model import LogisticRegression
 
 from fastcls._validation.errors import InputError
-from fastcls.protocols import PROBE_PRESETS, _probe, linear_probe
+from fastcls.protocols import PROBE_PRESETS, _probe, knn_eval, linear_probe
 from fastcls.protocols._adamw import AdamWProbe, learning_rate, unit_rows
 from fastcls.protocols._draws import TorchGenerator, dino_draw, dinov2_split, dinov3_split
 from fastcls.protocols._logistic import fit_logistic
@@ -82,6 +82,13 @@ def test_a_norm_that_outweighs_the_loss_leaves_the_share_of_each_class():
     shares = np.array([np.mean(y == one) for one in np.unique(y)])
     losses = -np.log(shares[np.searchsorted(np.unique(y), y_test)])
     assert linear_probe(train, y, test, y_test, preset="uni-torch")["log_loss"] == [pytest.approx(losses.mean(), rel=1e-3)]
+
+
+@pytest.mark.parametrize(("preset", "n_rows"), [("solo-learn", 12), ("torchgeo-bench", 3)])
+def test_a_k_above_the_number_of_rows_is_that_number_as_published(preset, n_rows):
+    train, y, test, y_test = halves(classes=2)
+    table = knn_eval(train[:n_rows], y[:n_rows], test, y_test, preset=preset)
+    assert table["k"] == [n_rows]
 
 
 @pytest.mark.parametrize("classes", [2, 3])
