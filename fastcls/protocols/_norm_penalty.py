@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._logistic import Trained, at_minimum
 
-#: relative error of C at which the search ends, and the most fits: five or six are usual
+#: relative error of C at which the search ends, and the most fits: five to seven are usual
 _PRECISION, _MOST_FITS = 1e-6, 40
 #: the first C is the one that fits weights of this norm
 _FIRST_NORM = 10.0
@@ -59,4 +59,6 @@ def at_minimum_of_norm(
             step = -error / slope
         before = at, error
         C = math.exp(at + min(max(step, -_LONGEST_STEP), _LONGEST_STEP))
+    else:
+        converged = False
     return Trained(model.set_params(warm_start=False), converged, n_iter)
