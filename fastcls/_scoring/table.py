@@ -64,11 +64,12 @@ class ResultTable:
         test rows, else at least the percentiles of 1,000 bootstrap resamples of the test rows (200 for
         ``average_precision``, which has no interval for fewer than ten rows a class), longer where few rows make these too
         short. ``std``: standard deviation over tries of ``top1`` (ddof=1). Printing leaves out all intervals but that of
-        ``top1``. With several labels per row: ``subset_accuracy``, the share of rows with all labels right; ``jaccard``,
-        the mean over the rows of the number of correct labels by that of true or predicted ones (1 if there are none);
-        ``micro_f1`` and ``macro_f1``, of all pairs of row and label, and as the mean over the labels; the same of average
-        precision; ``lrap``, label ranking average precision; ``std`` is that of ``subset_accuracy``. Labels that no test
-        row has are left out. ``per_class`` has the share of a label's rows that were predicted to have it.
+        ``top1``.
+        With several labels per row: ``subset_accuracy``, the share of rows with all labels right; ``jaccard``, the mean over
+        the rows of the number of correct labels by that of true or predicted ones (1 if there are none); ``micro_f1`` and
+        ``macro_f1``, of all pairs of row and label, and as the mean over the labels; the same of average precision;
+        ``lrap``, label ranking average precision; ``std`` is that of ``subset_accuracy``. Labels that no test row has are
+        left out. ``per_class`` has the share of a label's rows that were predicted to have it.
     rows : tuple of tuple
     settings : dict
         The preset's constants and everything else that decided the result.

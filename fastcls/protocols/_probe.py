@@ -65,8 +65,8 @@ def linear_probe(
 
     It minimises scikit-learn's function: C times the sum of the losses plus half the sum of the squared weights, with an
     unpenalised bias. Rows are centred internally, which with such a bias changes only the speed; they are not scaled. Fits
-    end where no entry of the gradient of the mean loss is above 1e-6. (At scikit-learn's 1e-4, on raw pixels, predictions
-    still depend on the coordinates in which it is measured.)
+    end where no entry of the gradient of the mean loss is above 1e-6. At scikit-learn's 1e-4, predictions may still depend
+    on the coordinates of the rows.
 
     As published, each C is a separate training that starts from 0 and runs for up to 1,000 iterations; weakly regularised
     ones use them all. "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once;
@@ -84,33 +84,37 @@ def linear_probe(
         "clip": C from 10^-6 to 10^6 in steps of 1/8 of a decade (96 steps), chosen by halving: starting with every second
         decade, the interval around the best C is halved until its neighbours at 1/8 have been tried; L-BFGS, at most 1,000
         iterations (Radford et al., 2021, A.3; openai/CLIP, README.md: max_iter 1000). If no validation rows are given, a
-        stratified fifth of the training rows is set aside; the paper does not state a size. "dinov2": all 45 C of
-        10^linspace(-6, 5, 45), chosen on a random tenth of the training rows, at most 1,000 iterations
-        (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here. "dinov3": the same, but a
-        tenth of the rows of each class is set aside (facebookresearch/dinov3, dinov3/eval/log_regression.py and data.py).
+        stratified fifth of the training rows is set aside; the paper does not state a size.
+        "dinov2": all 45 C of 10^linspace(-6, 5, 45), chosen on a random tenth of the training rows, at most 1,000 iterations
+        (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here.
+        "dinov3": the same, but a tenth of the rows of each class is set aside (facebookresearch/dinov3,
+        dinov3/eval/log_regression.py and data.py).
         "uni": a single C, n_features x n_classes / 100; at most 1,000 iterations (mahmoodlab/UNI,
-        uni/downstream/eval_patch_features/linear_probe.py with use_sklearn). "uni-torch": the same without use_sklearn, the
-        script's default: the mean loss plus the norm of the weights, not its square, divided by 2 C; 1,000 iterations for
-        each of about five fits (logistic_regression.py, compute_loss). "mteb": in each of 10 experiments, C = 1 and at most
-        100 iterations on 8 rows of each label, in float64; one row of the table for each experiment, and their mean
-        (embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py). Rows, iterates and so the scores are those of
-        mteb, for two classes its average precision of the predicted labels too. "torchgeo-bench": all 40 C of
-        10^linspace(-6, 4, 40), at most 2,000 iterations, then a fit of at most 4,000 on all rows (torchgeo/torchgeo-bench,
-        src/torchgeo_bench/main.py, evaluate_logistic). With two classes it penalises the weights of both, which is
-        scikit-learn's function with 2 C (src/torchgeo_bench/linear.py). Its data sets come with validation rows; if none
-        are given, a stratified fifth of the training rows is set aside. "clip-benchmark": not L-BFGS but AdamW on rows of
-        length 1, in float32, in minibatches of 64 for 10 epochs, learning rate 0.1 with a cosine schedule. With
-        `validation`, one of 97 weight decays from 10^-6 to 10^2 is chosen by halving; without, it is 0, as published
-        (LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py). "mteb-multilabel", for several labels per row
-        only: as "mteb", one logistic regression for each label, on rows drawn until each label has 8
-        (embeddings-benchmark/mteb 2.x, mteb/abstasks/multilabel_classification.py, with the
+        uni/downstream/eval_patch_features/linear_probe.py with use_sklearn).
+        "uni-torch": the same without use_sklearn, the script's default: the mean loss plus the norm of the weights, not its
+        square, divided by 2 C. It takes five to seven fits of at most 1,000 iterations each (logistic_regression.py,
+        compute_loss).
+        "mteb": in each of 10 experiments, C = 1 and at most 100 iterations on 8 rows of each label, in float64; one row of
+        the table for each experiment, and their mean (embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py).
+        Rows, iterates and so the scores are those of mteb, for two classes its average precision of the predicted labels
+        too.
+        "torchgeo-bench": all 40 C of 10^linspace(-6, 4, 40), at most 2,000 iterations, then a fit of at most 4,000 on all
+        rows (torchgeo/torchgeo-bench, src/torchgeo_bench/main.py, evaluate_logistic). With two classes it penalises the
+        weights of both, which is scikit-learn's function with 2 C (src/torchgeo_bench/linear.py). Its data sets come with
+        validation rows; if none are given, a stratified fifth of the training rows is set aside.
+        "clip-benchmark": not L-BFGS but AdamW on rows of length 1, in float32, in minibatches of 64 for 10 epochs, learning
+        rate 0.1 with a cosine schedule. With `validation`, one of 97 weight decays from 10^-6 to 10^2 is chosen by halving;
+        without, it is 0, as published (LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py).
+        "mteb-multilabel", for several labels per row only: as "mteb", one logistic regression for each label, on rows drawn
+        until each label has 8 (embeddings-benchmark/mteb 2.x, mteb/abstasks/multilabel_classification.py, with the
         MultiOutputClassifier(LogisticRegression()) of its audio tasks). See `knn_eval` for the names of the scores; lrap
-        ranks the probabilities. "torchgeo-bench" takes several labels per row, too: one logistic regression for each label,
-        on all rows, and for all labels the C of the best micro average precision on the validation rows (a random fifth if
-        none are given). So does "dinov3", with the C of the best mean average precision of VOC 2007 (11 recalls) on a tenth
-        of the rows of each label, which are the published ones; ``settings["voc2007"]`` is that of the test rows
-        (dinov3/eval/log_regression.py). (For a model to keep, wrap `SoftmaxClassifier` in scikit-learn's
-        OneVsRestClassifier.)
+        ranks the probabilities.
+        "torchgeo-bench" takes several labels per row, too: one logistic regression for each label, on all rows, and for all
+        labels the C of the best micro average precision on the validation rows (a random fifth if none are given).
+        So does "dinov3", with the C of the best mean average precision of VOC 2007 (11 recalls) on a tenth of the rows of
+        each label, which are the published ones; ``settings["voc2007"]`` is that of the test rows
+        (dinov3/eval/log_regression.py).
+        (For a model to keep, wrap `SoftmaxClassifier` in scikit-learn's OneVsRestClassifier.)
     validation : (rows, labels), optional
         Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
     temperature_scaling : bool
