@@ -32,6 +32,7 @@ from fastcls.datasets import (
     find_test_rows,
     in_order,
     kept_row_ids,
+    note_shared,
     own_labels_only,
     path_and_name,
     plain_labels,
@@ -144,7 +145,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     if given is not None:
         _note_others(labelled, labels, source)
     _check_order(named_rows)
-    test, test_labels, test_source = _test(options, paths, read, labelled)
+    test, test_labels, test_source = _test(options, paths, read, labelled, named_rows)
     classes, codes = _codes(labels, test_labels, source, test_source)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]
     numbers, test_numbers = np.arange(len(y)), np.arange(0 if y_test is None else len(y_test))
@@ -338,11 +339,15 @@ def _check_lengths(rows: dict[str, np.ndarray], n_labels: int, source: str, what
 
 
 def _test(
-    options: CompareOptions, paths: dict[str, str], read: dict[str, Dataset], own: Collection[str]
+    options: CompareOptions,
+    paths: dict[str, str],
+    read: dict[str, Dataset],
+    own: Collection[str],
+    named_train: Sequence[Sequence[RowIds]],
 ) -> tuple[dict[str, np.ndarray] | None, np.ndarray | None, str | None]:
     """The test rows of each representation, their labels and what has these: of --test, or of the files themselves.
 
-    `own` are the paths whose data has labels of its own.
+    `own` are the paths whose data has labels of its own, `named_train` what is known of the training rows.
     """
     with_test = [name for name, dataset in read.items() if dataset.X_test is not None]
     given, named, names_of_labels = _given(options.test_labels)
@@ -374,6 +379,7 @@ def _test(
             if has_labels:
                 _add_labels(labelled, path, labels_of(dataset.class_names, dataset.y))
         _check_order(named_rows)
+        any(note_shared(a[0], b[0]) for a, b in zip(named_train, named_rows, strict=True) if a and b)
     elif with_test:
         if lacking := [name for name in paths if name not in with_test]:
             raise InputError(

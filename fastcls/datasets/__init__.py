@@ -95,7 +95,7 @@ from ._listing import (
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._next_to import find_labels, find_test_rows, own_labels_only
 from ._npy import read_npy
-from ._row_ids import RowIds, check_same_rows, kept_row_ids
+from ._row_ids import RowIds, check_same_rows, kept_row_ids, note_shared
 from ._row_names import features_wanted
 from ._split import can_stratify, split_rows
 from ._tables import in_order

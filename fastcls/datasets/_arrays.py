@@ -24,8 +24,8 @@ from fastcls.datasets._assemble import (
     given_labels,
     has_own_labels,
     has_own_shape,
+    named_by_arrays,
     names_among,
-    naming_arrays,
     refuse_flat,
 )
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
@@ -120,14 +120,14 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None, features: str 
     used = [key for key in (*names, *extra) if key is not None]
     if features is None:  # else the others are left out on purpose
         note_left_out(name_of(file), [key for key in there if key not in used], ", ".join(used))
-    own_names = naming_arrays(there, used, lambda key: read_npz(file, [key])[key])
-    keep(quoted(file), own_names)
+    named = named_by_arrays(file, there, used, lambda key: read_npz(file, [key])[key], labels)
+    keep(named)
     wanted = [key for key in used if key != names.y or own_labels]
     arrays = read_npz(file, wanted, [(str(names.X), str(names.y)), (str(names.X_test), str(names.y_test))])
     assert names.X is not None
     return assemble(
         arrays[names.X],
-        arrays[str(names.y)] if own_labels else given_labels(labels, there, rows=(quoted(file), own_names)),
+        arrays[str(names.y)] if own_labels else given_labels(labels, there, rows=named),
         arrays.get(str(names.X_test)),
         arrays.get(str(names.y_test)),
         class_names=arrays.get("class_names"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -20,7 +21,7 @@ from fastcls.datasets._common import existing_path, name_of, no_such_name, note,
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
-from fastcls.datasets._row_ids import NamesOfRows, check_same_rows, keep, kept_row_ids, row_ids
+from fastcls.datasets._row_ids import NamedRows, are_kept, check_same_rows, keep, kept_row_ids, row_ids
 from fastcls.datasets._row_names import tells_rows_apart
 
 #: words that name rows and labels, the preferred one first
@@ -29,6 +30,7 @@ LABELS = ("y", "labels", "label", "targets", "target")
 NAME = re.compile(
     rf"(?:(train|test)(?:ing)?[_./ -]?)?(?:({'|'.join(ROWS)})|({'|'.join(LABELS)}))(?:[_./ -]?(train|test)(?:ing)?)?"
 )
+_MOST_OTHERS = 8  # arrays that may name rows
 _WANTED = "name them X, y or X_train, y_train, X_test, y_test (or features, labels, ...)"
 
 
@@ -150,15 +152,15 @@ def assemble_named(
     names = names_among(there, file, labels, kind, features)
     used = [key for key in names if key is not None]
     own_labels = has_own_labels(labels, there)
-    own_names = naming_arrays(there, used, read)
-    keep(quoted(file), own_names)
+    named = named_by_arrays(file, there, used, read, labels)
+    keep(named)
     if features is None:  # else the others are left out on purpose
         note_left_out(name or name_of(file), [key for key in there if key not in used], ", ".join(used))
     assert names.X is not None
     image_shape = image_shape if has_own_shape(features, there) else None
     return assemble(
         read(names.X),
-        read(str(names.y)) if own_labels else given_labels(labels, there, rows=(quoted(file), own_names)),
+        read(str(names.y)) if own_labels else given_labels(labels, there, rows=named),
         None if names.X_test is None else read(names.X_test),
         None if names.y_test is None else read(names.y_test),
         class_names=class_names,
@@ -168,10 +170,30 @@ def assemble_named(
     )
 
 
-def naming_arrays(there: Collection[str], used: Collection[str], read: Callable[[str], np.ndarray]) -> NamesOfRows:
-    """The arrays of a file that say which row a row is, and are not used."""
-    names = [key for key in there if key not in used and tells_rows_apart(key, is_text=True)]
-    return {key: partial(read, key) for key in names}
+def named_by_arrays(
+    file: Path,
+    there: Mapping[str, int] | Collection[str],
+    used: Collection[str],
+    read: Callable[[str], np.ndarray],
+    labels: Any = None,
+) -> NamedRows:
+    """The arrays of a file that say which row a row is, and those of one dimension that may, of the ones that are not used.
+
+    The second are read at once, while the file is open, and only if another file will be compared.
+    """
+    left = [key for key in there if key not in used]
+    names = [key for key in left if tells_rows_apart(key, is_text=True)]
+    others: dict[str, np.ndarray] = {}
+    if are_kept() or isinstance(labels, (str, os.PathLike)):
+        flat = [key for key in left if key not in names and (not isinstance(there, Mapping) or there[key] == 1)]
+        for key in flat[:_MOST_OTHERS]:
+            with contextlib.suppress(InputError, ValueError):  # they are not used, so whatever they are, the rows can be
+                others[key] = read(key)
+    return NamedRows(
+        quoted(file),
+        {key: partial(read, key) for key in names},
+        {key: partial(np.asarray, value) for key, value in others.items()},
+    )
 
 
 def has_own_shape(features: str | None, there: Collection[str]) -> bool:
@@ -190,11 +212,11 @@ def called_labels(labels: Any) -> str:
     return quoted(labels) if isinstance(labels, (str, os.PathLike)) else "y"
 
 
-def given_labels(labels: Any, there: Collection[str] = (), *, rows: tuple[str, NamesOfRows] = ("", {})) -> np.ndarray | None:
+def given_labels(labels: Any, there: Collection[str] = (), *, rows: NamedRows | None = None) -> np.ndarray | None:
     """Labels given as an array or as the path of a file; None for `UNLABELLED`. `there` are the names it could have been.
 
-    `rows` is how messages call the rows, and the columns that name them: if the file of labels names its rows too, both must
-    be of the same rows in the same order.
+    `rows` is what is known of the rows: if the file of labels names its rows too, both must be of the same rows in the same
+    order.
     """
     from fastcls.datasets._label_files import read_labels  # its readers import this module
 
@@ -203,8 +225,8 @@ def given_labels(labels: Any, there: Collection[str] = (), *, rows: tuple[str, N
     if isinstance(labels, (str, os.PathLike)):
         with kept_row_ids() as theirs:
             y = read_labels(*file_of_labels(labels, there))
-        if theirs and (own := row_ids(*rows)):
-            check_same_rows(own, theirs[0])
+        if theirs and rows is not None:
+            check_same_rows(row_ids(rows), theirs[0])
         return y
     return plain_labels(labels, "y")
 

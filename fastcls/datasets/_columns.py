@@ -12,7 +12,15 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import kind, quoted, quoted_list, shown
 from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, file_of_labels
 from fastcls.datasets._common import no_such_name, note, note_left_out
-from fastcls.datasets._row_names import may_number_rows, names_rows, note_names, note_numbers, number_rows, tells_rows_apart
+from fastcls.datasets._row_names import (
+    may_number_rows,
+    names_rows,
+    names_rows_by,
+    note_names,
+    note_numbers,
+    number_rows,
+    tells_rows_apart,
+)
 
 Kind = Literal["numbers", "vectors", "text", "images", "other"]
 
@@ -159,7 +167,7 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
             return Chosen(
                 features, label, split, naming_rows(table, [column for column in others if column not in features])
             )
-    named_so = [column.name for column in others if names_rows(column.name, is_text=column.kind == "text")]
+    named_so = [column.name for column in others if _names_rows(column)]
     note_names(table.where, named_so)
     features = [column for column in others if column.name not in named_so]
     if values_are_known:
@@ -172,6 +180,13 @@ def choose(table: Table, labels: Any, *, values_are_known: bool = True) -> Chose
     if odd := [column for column in features if column.kind != "numbers"]:
         raise _no_numbers(table, odd, are_labelled=label is not None or labels is not None)
     return Chosen(features, label, split, naming_rows(table, [column for column in others if column not in features]))
+
+
+def _names_rows(column: Column) -> bool:
+    """Whether a column names the rows: by its name, and text that is called as ids are also by its values."""
+    if names_rows(column.name, is_text=column.kind == "text"):
+        return True
+    return column.kind == "text" and names_rows_by(column.name, column.values)
 
 
 def naming_rows(table: Table, columns: Sequence[Column]) -> Sequence[Column]:
@@ -224,7 +239,7 @@ def label_column(table: Table, labels: Any = None) -> Column | None:
     if found:
         return (described or found)[0]
     classes = [column for column in columns if column.class_names is not None]
-    text = [column for column in columns if column.kind == "text" and not names_rows(column.name, is_text=True)]
+    text = [column for column in columns if column.kind == "text" and not _names_rows(column)]
     only_numbers = all(column.kind in ("numbers", "text") for column in columns)
     for candidates in (classes, text if only_numbers else []):
         if len(candidates) == 1:

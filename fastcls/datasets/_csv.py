@@ -32,9 +32,9 @@ from fastcls.datasets._columns import (
 from fastcls.datasets._common import existing_path, file_size, name_of, no_such_name, not_utf8, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import MISSING, is_number, labels_of_texts
+from fastcls.datasets._row_ids import NamedRows, keep
 from fastcls.datasets._row_ids import are_kept as row_ids_are_kept
-from fastcls.datasets._row_ids import keep
-from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows, tells_rows_apart
+from fastcls.datasets._row_names import may_number_rows, note_numbers, number_rows, only_if_different, tells_rows_apart
 from fastcls.datasets._tables import load_tables
 
 SUFFIXES = (".csv", ".tsv")
@@ -84,8 +84,19 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None, features: str 
     return load_tables(read_csv(file, labels, features=features, drop=drop), labels=labels, name=name_of(file))
 
 
-def read_csv(file: Path, labels: Any, *, labelled: bool = True, features: str | None = None, drop: Any = None) -> Table:
-    """The columns of a CSV file that are features and labels; those of test rows (not `labelled`) need not be there."""
+def read_csv(
+    file: Path,
+    labels: Any,
+    *,
+    labelled: bool = True,
+    features: str | None = None,
+    drop: Any = None,
+    are_compared: bool = False,
+) -> Table:
+    """The columns of a CSV file that are features and labels; those of test rows (not `labelled`) need not be there.
+
+    Cells that name rows are kept only where they will be compared with those of other rows.
+    """
     where = quoted(file)
     if not memory.fits(4 * file_size(file)):  # a number takes two bytes of the file at least, and eight in memory
         raise too_large(where)
@@ -100,10 +111,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, features: str | 
     names = [name.strip() for name in first] if headed else [str(place) for place in range(len(first))]
     refuse_repeated(names, where)
     example = second if len(second) == len(names) else [""] * len(names)
-    seen = [
-        Column(name, "numbers" if is_number(cell) or _stands_for_one(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
-        for name, cell in zip(names, example, strict=True)
-    ]
+    seen = [_seen(file, name, place, cell, headed) for place, (name, cell) in enumerate(zip(names, example, strict=True))]
     naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
     table = without(Table(where, 1, seen, naming, f"in line {two[0]}", is_named=headed), drop, must_exist=labelled)
     table = of_features(table, features, labels)
@@ -111,8 +119,8 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, features: str | 
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
     rows = itertools.chain([two] if headed else [one, two], lines)
-    # cells that name rows are kept only where they will be compared with those of another file
-    are_compared = row_ids_are_kept() or (chosen.label is None and isinstance(labels, (str, os.PathLike)))
+    are_compared = are_compared or row_ids_are_kept() or chosen.split is not None
+    are_compared = are_compared or (chosen.label is None and isinstance(labels, (str, os.PathLike)))
     X, y, split, parts, row_names = _read(rows, names, chosen, where, are_compared=are_compared)
     if not parts:
         raise without_features(where)
@@ -122,6 +130,20 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True, features: str | 
     if chosen.split is not None:
         columns.append(Column("split", "text", "text", lambda: split))
     return Table(where, len(X), columns, is_named=headed, row_names=row_names)
+
+
+def _seen(file: Path, name: str, place: int, cell: str, headed: bool) -> Column:
+    """A column as its first cell tells what it holds; with all cells if these may be ids, which are all different."""
+    if is_number(cell) or _stands_for_one(cell):
+        return Column(name, "numbers", "text", lambda: [cell])
+    if not only_if_different(name):
+        return Column(name, "text", "text", lambda: [cell])
+    return Column(
+        name,
+        "text",
+        "text",
+        lambda: ["".join(cells[place : place + 1]) for _, cells in itertools.islice(_cells(file), headed, None)],
+    )
 
 
 def _read(
@@ -237,8 +259,12 @@ def read_label_column(file: Path, name: str | None = None) -> np.ndarray:
     if not found:
         raise InputError(f"{where} has no labels below its first line; wanted one label per line")
     if is_headed:
-        others = [at for at, name in enumerate(names) if at != place and tells_rows_apart(name, is_text=True)]
-        keep(where, {names[at]: lambda at=at: [cells[at] for _, cells in rows] for at in others})  # type: ignore[misc]
+        texts: dict[str, Any] = {
+            name: lambda at=at: [cells[at] for _, cells in rows] for at, name in enumerate(names) if at != place
+        }
+        of_rows = {name: cells for name, cells in texts.items() if tells_rows_apart(name, is_text=True)}
+        others = {name: lambda cells=cells: np.array(cells(), np.float64) for name, cells in texts.items()}  # type: ignore[misc]
+        keep(NamedRows(where, of_rows, {name: values for name, values in others.items() if name not in of_rows}))
     return labels_of_texts(found, places, where)
 
 

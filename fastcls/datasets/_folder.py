@@ -21,7 +21,7 @@ from fastcls.datasets._common import existing_path, first_reasons, name_of, note
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import Facts, ImageError, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
 from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
-from fastcls.datasets._row_ids import keep
+from fastcls.datasets._row_ids import NamedRows, keep
 
 OnError = Literal["raise", "skip"]
 
@@ -133,7 +133,7 @@ def load_listed(
         raise InputError(f"no image of the test set of {quoted(root)} can be read: repair them, or remove the folder")
     y, n_train = code_of[codes[usable]], int((usable & is_train).sum())
     names = relative_names([file for file, used in zip(files, usable.tolist(), strict=True) if used], root)
-    keep(quoted(root), {"file": lambda: np.array(names[:n_train], dtype=object)})
+    keep(NamedRows(quoted(root), {"file": lambda: np.array(names[:n_train], dtype=object)}))
     image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
     X = pixels.reshape(len(pixels), -1)
     return Dataset(

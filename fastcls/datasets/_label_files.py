@@ -12,7 +12,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
-from fastcls.datasets._assemble import array_names, naming_arrays
+from fastcls.datasets._assemble import array_names, named_by_arrays
 from fastcls.datasets._columns import label_column, naming_rows
 from fastcls.datasets._common import file_size, no_such_name, text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
@@ -21,7 +21,7 @@ from fastcls.datasets._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from fastcls.datasets._hdf5 import named_datasets
 from fastcls.datasets._labels import labels_of_texts
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
-from fastcls.datasets._row_ids import keep
+from fastcls.datasets._row_ids import NamedRows, keep
 from fastcls.datasets._stored import read_whole
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
@@ -76,7 +76,9 @@ def read_labels(file: Path, name: str | None = None) -> np.ndarray:
             names = quoted_list(each.name for each in table.columns)
             raise InputError(f"{table.where} has the columns {names}, but no labels: call the column of labels 'label'")
         others = [each for each in table.columns if each is not column]
-        keep(table.where, {each.name: each.values for each in naming_rows(table, others)})
+        names = {each.name: each.values for each in naming_rows(table, others)}
+        numbers = {each.name: each.values for each in others if each.kind == "numbers" and each.name not in names}
+        keep(NamedRows(table.where, names, numbers))
         values = np.asarray(column.values())
         return values if column.class_names is None else np.array(column.class_names)[values]
     if name is not None:
@@ -104,5 +106,5 @@ def _chosen(
         if len(flat) != 1:
             raise InputError(f"{quoted(file)} has the arrays {quoted_list(dimensions) or 'none'}; wanted {_WANTED}")
         name = flat[0]
-    keep(quoted(file), naming_arrays(dimensions, (name,), read))
+    keep(named_by_arrays(file, dimensions, (name,), read))
     return read(name)

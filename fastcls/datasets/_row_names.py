@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ _TEXT = re.compile(
 _NUMBERS = re.compile(
     r"(row|sample|obs|observation|record|item|image|instance|example|line)?[ _.-]*(id|idx|index|key|no|nr|num|number|#|n|i)?"
 )
+#: names of columns that name the rows if all values are different: photo_id, PatientID
+_IDS = re.compile(r".*[_ .-](?i:id|uid|uuid|guid)s?|.*[a-z0-9](?:I[dD]|UI[dD]|Uid|Uuid|UUI[dD]|Guid|GUI[dD])s?")
 _COUNTS = 0.9  # share of steps of one
 
 #: names of the features that a model or the training rows have, so that other tables have the same
@@ -53,7 +56,28 @@ def names_rows(name: str, *, is_text: bool) -> bool:
 
 def may_number_rows(name: str) -> bool:
     """Whether a column with this name is no feature if its values number the rows."""
-    return _NUMBERS.fullmatch(name.strip().lower()) is not None
+    return _NUMBERS.fullmatch(name.strip().lower()) is not None or _IDS.fullmatch(name.strip()) is not None
+
+
+def only_if_different(name: str) -> bool:
+    """Whether a column with this name names the rows only if all of its values are different: ``photo_id``."""
+    low = name.strip().lower()
+    return (
+        _IDS.fullmatch(name.strip()) is not None
+        and _NUMBERS.fullmatch(low) is None
+        and not names_rows(name, is_text=True)
+        and not names_rows(low.removesuffix("s"), is_text=True)
+    )
+
+
+def names_rows_by(name: str, values: Callable[[], Any]) -> bool:
+    """Whether a column of text is no feature and no label, because it is called as ids are and all values are different."""
+    if not only_if_different(name):
+        return False
+    if (wanted := _wanted.get()) is not None:
+        return name not in wanted
+    texts = [str(value) for value in values()]
+    return len(set(texts)) == len(texts)
 
 
 def number_rows(name: str, values: np.ndarray) -> bool:
@@ -67,7 +91,9 @@ def number_rows(name: str, values: np.ndarray) -> bool:
     if values.dtype.kind not in "iuf" or not (np.floor(values) == values).all():
         return False
     numbers = values.astype(np.float64)
-    return len(np.unique(numbers)) == len(numbers) or float(np.mean(np.diff(numbers) == 1)) >= _COUNTS
+    if len(np.unique(numbers)) == len(numbers):
+        return True
+    return not only_if_different(name) and float(np.mean(np.diff(numbers) == 1)) >= _COUNTS
 
 
 def tells_rows_apart(name: str, *, is_text: bool) -> bool:

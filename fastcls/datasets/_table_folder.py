@@ -96,10 +96,13 @@ def load_table_folder(
     if test_labels is not None and labels is not UNLABELLED:
         note(f"labels of {quoted(test_files[0].name)} are read from {quoted(test_labels.name)}", level=logging.INFO)
     note_left_out(name_of(folder), [file.name for file in files[""]], " and ".join(file.name for file in used))
-    train = joined([_read(file, labels, "train", features, drop) for file in train_files])
+    are_two = bool(test_files)
+    train = joined([_read(file, labels, "train", features, drop, are_two) for file in train_files])
     test_labels = labels_of_test(labels, train) or test_labels
     with features_wanted([name for column in train.columns for name in column.parts]):
-        test = joined([_read(file, test_labels, "test", features, drop) for file in test_files]) if test_files else None
+        test = (
+            joined([_read(file, test_labels, "test", features, drop, are_two) for file in test_files]) if are_two else None
+        )
     return load_tables(
         train,
         test,
@@ -120,7 +123,7 @@ def _with_labels(files: list[Path]) -> tuple[list[Path], Path | None]:
     )
 
 
-def _read(file: Path, labels: Any, part: str, features: str | None, drop: Any) -> Table:
+def _read(file: Path, labels: Any, part: str, features: str | None, drop: Any, are_compared: bool) -> Table:
     if file.suffix.lower() in CSV_SUFFIXES:
-        return read_csv(file, labels, labelled=part == "train", features=features, drop=drop)
+        return read_csv(file, labels, labelled=part == "train", features=features, drop=drop, are_compared=are_compared)
     return of_features(without(read_arrow(file), drop, must_exist=part == "train"), features, labels)

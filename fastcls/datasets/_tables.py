@@ -28,7 +28,7 @@ from fastcls.datasets._doubtful_features import note_doubtful
 from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
-from fastcls.datasets._row_ids import keep
+from fastcls.datasets._row_ids import NamedRows, keep, note_shared, row_ids
 from fastcls.datasets._row_names import (
     features_wanted,
 )
@@ -57,9 +57,9 @@ def load_tables(
                 note(f"{table.where} has no labels and is left out")
                 continue
             raise without_labels(table)
-        own_names = {column.name: column.values for column in chosen.row_names}
-        keep(table.where, own_names)
-        y = chosen.label.values() if chosen.label is not None else given_labels(given, rows=(table.where, own_names))
+        named = _named_rows(table, chosen)
+        keep(named)
+        y = chosen.label.values() if chosen.label is not None else given_labels(given, rows=named)
         parts.append((table, chosen, y))
         called.append(called_labels(given) if chosen.label is None else called_column(table, chosen.label.name))
     _check_class_names([(table, chosen.label) for table, chosen, _ in parts if chosen.label is not None])
@@ -72,6 +72,7 @@ def load_tables(
     known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None, "is_finite": True}
     known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
     if len(parts) == 2:
+        note_shared(*(row_ids(_named_rows(table, chosen)._replace(others={})) for table, chosen, _ in parts))
         own, wanted = (_names_of(chosen.features) for _, chosen, _ in (parts[1], parts[0]))
         X_test = in_order(rows_of(parts[1][0], parts[1][1].features), own, wanted, parts[1][0].where, train.where)
         return assemble(X, y, X_test, parts[1][2], **known)
@@ -83,6 +84,8 @@ def load_tables(
         f"{train.where}: the column {quoted(split.name)} divides the rows: {len(first):,} train, {len(second):,} test",
         level=logging.INFO,
     )
+    ids = row_ids(_named_rows(train, parts[0][1])._replace(others={}))
+    note_shared(*(ids.of_rows(rows) for rows in (first, second)))
     y = plain_labels(y, called[0])  # before they are divided, so that messages have the row of the table
     if len(y) != len(X):
         raise InputError(
@@ -90,6 +93,18 @@ def load_tables(
             "row"
         )
     return assemble(X[first], y[first], X[second], y[second], **known)
+
+
+def _named_rows(table: Table, chosen: Chosen) -> NamedRows:
+    """The columns that name the rows of a table, and its features, which may."""
+    names = {column.name: column.values for column in chosen.row_names}
+    others: dict[str, Any] = {}
+    for column in chosen.features if table.is_named else ():
+        if column.kind == "numbers":
+            others[column.name] = column.values
+        for place, name in enumerate(column.parts):
+            others[name] = lambda column=column, place=place: column.values()[:, place]
+    return NamedRows(table.where, names, others, takes_drop=True)
 
 
 def labels_of_test(labels: Any, train: Table) -> Any:

@@ -45,3 +45,28 @@ def test_rows_in_another_order_are_refused(words):
     assert done.stdout == ""
     assert "do not have the same rows in the same order: 'id' of row 0 is " in done.stderr
     assert not list(Path().glob("fastcls-*"))
+
+
+def test_the_same_whole_numbers_in_another_order_are_refused(here):
+    numbers = np.random.default_rng(3).choice(9000, N, replace=False)
+    for name, rows in (("u", np.arange(N)), ("v", OTHER)):
+        write_csv(here / f"{name}.csv", {"asset": numbers[rows]} | {f"f{at}": X[rows, at] for at in range(3)})
+        write_csv(here / f"y_{name}.csv", {"asset": numbers[rows], "label": Y[rows]})
+    for words in (["compare", "u.csv", "v.csv", "--labels", "y_u.csv"], ["run", "u.csv", "--labels", "y_v.csv"]):
+        done = cli(*words)
+        assert done.exit_code == 2
+        assert f"do not have the same rows in the same order: 'asset' of row 0 is '{numbers[0]}' in " in done.stderr
+        assert "leave it out (--drop 'asset')" in done.stderr
+    done = cli("run", "u.csv", "--labels", "y_v.csv", "--drop", "asset", "--ks", "1", "--models", "knn")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_test_files_with_training_rows_are_noted(here):
+    for name, rows in (("c", np.arange(20)), ("d", np.arange(15, 25))):
+        write_csv(here / f"{name}.csv", {"file": NAMES[rows[0] : rows[-1] + 1], "a": X[rows, 0], "label": Y[rows]})
+        write_csv(here / f"{name}2.csv", {"b": X[rows, 0], "label": Y[rows]})
+    done = cli("compare", "c.csv", "c2.csv", "--test", "d.csv,d2.csv", "--preset", "dino")
+    assert done.exit_code == 0, done.stderr
+    assert f"'c.csv' and 'd.csv': 5 test rows have the 'file' of a training row, such as '{NAMES[15]}'" in " ".join(
+        done.stderr.split()
+    )

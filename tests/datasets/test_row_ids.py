@@ -127,3 +127,118 @@ def test_names_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
     np.savez(tmp_path / "rows.npz", X=X, ids=np.array([{}] * N, dtype=object), names=np.zeros((N, 2)))
     labels = write_labels(tmp_path, "csv", NAMES, Y)
     np.testing.assert_array_equal(datasets.load(tmp_path / "rows.npz", labels=labels).y, Y)
+
+
+def shuffled(values: list[object]) -> list[object]:
+    return [values[row] for row in OTHER]
+
+
+each_id = pytest.mark.parametrize("name", ["photo_id", "photoId", "PatientID", "asset-uuid", "sample.guid"])
+each_kind = pytest.mark.parametrize("values", [[907.0 + 13 * row for row in range(N)], NAMES], ids=["numbers", "text"])
+
+
+@pytest.mark.parametrize("ending", [*TABLES])
+@each_id
+@each_kind
+def test_columns_called_as_ids_name_the_rows_if_all_are_different(
+    ending: str, name: str, values: list[object], tmp_path: Path
+) -> None:
+    table = {name: values, "a": X[:, 0], "b": X[:, 1]}
+    rows = TABLES[ending](tmp_path / f"rows.{ending}", table)
+    found = datasets.load(TABLES[ending](tmp_path / f"labelled.{ending}", table | {"label": Y}))
+    assert found.feature_names == ("a", "b")
+    assert any(f"left out '{name}'" in note for note in found.notes)
+    labels = TABLES[ending](tmp_path / f"labels.{ending}", {name: shuffled(values), "label": Y[OTHER]})
+    check_refused(
+        lambda: datasets.load(rows, labels=labels), f"do not have the same rows in the same order: '{name}' of row"
+    )
+    labels = TABLES[ending](tmp_path / f"labels.{ending}", {name: values, "label": Y})
+    np.testing.assert_array_equal(datasets.load(rows, labels=labels).y, Y)
+
+
+@pytest.mark.parametrize("ending", [*TABLES])
+def test_numbers_called_as_ids_are_features_where_values_repeat(ending: str, tmp_path: Path) -> None:
+    found = datasets.load(TABLES[ending](tmp_path / f"rows.{ending}", {"area_id": OTHER // 2, "a": X[:, 0], "label": Y}))
+    assert found.feature_names == ("area_id", "a")
+
+
+@pytest.mark.parametrize("ending", [*TABLES])
+@each_of_labels
+def test_the_same_whole_numbers_in_another_order_are_refused(ending: str, of_labels: str, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(3).choice(9000, N, replace=False)
+    rows = TABLES[ending](tmp_path / f"rows.{ending}", {"asset": numbers, "a": X[:, 0], "b": X[:, 1]})
+
+    def labels(values: np.ndarray) -> Path:
+        return (TABLES | ARRAYS)[of_labels](tmp_path / f"given.{of_labels}", {"asset": values, "label": Y})
+
+    message = f"'asset' of row 0 is '{numbers[0]}' in '{rows}'"
+    check_refused(lambda: datasets.load(rows, labels=labels(numbers[OTHER])), message)
+    for other in (numbers, numbers[OTHER] + 1, np.where(OTHER == 0, 1.5, numbers[OTHER]), numbers // 50):
+        assert datasets.load(rows, labels=labels(other)).feature_names == ("asset", "a", "b")
+
+
+def test_many_columns_of_the_same_numbers_are_ranks(tmp_path: Path) -> None:
+    ranks = {f"f{column}": X[:, column % 4].argsort() + 0 * column for column in range(4)}
+    more = {"f4": OTHER, "f5": OTHER[::-1]}
+    rows = write_csv(tmp_path / "rows.csv", ranks | more)
+    labels = write_csv(tmp_path / "labels.csv", {name: values[OTHER] for name, values in (ranks | more).items()} | {"y": Y})
+    np.testing.assert_array_equal(datasets.load(rows, labels=labels).y, Y)
+
+
+@each_file
+def test_only_what_works_for_a_file_is_advised(ending: str, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, ending, NAMES)
+    labels = write_labels(tmp_path, "csv", shuffled([*NAMES]), Y[OTHER])
+    with pytest.raises(InputError) as refused:
+        datasets.load(rows, labels=labels)
+    said = str(refused.value).partition("where it does not name the rows, ")[2]
+    assert said == ("rename it, or leave it out (drop=['id'])" if ending in TABLES else "rename it")
+    if ending in TABLES:
+        datasets.load(rows, labels=labels, drop=["id"])
+
+
+def write_parts(folder: Path, train: dict[str, object], test: dict[str, object]) -> datasets.Dataset:
+    rng = np.random.default_rng(5)
+    for part, names in (("train", train), ("test", test)):
+        n = len(next(iter(names.values())))  # type: ignore[arg-type]
+        write_csv(folder / f"{part}.csv", names | {"a": rng.random(n), "b": rng.random(n), "label": np.arange(n) % 3})
+    return datasets.load(folder)
+
+
+def shared(found: datasets.Dataset) -> list[str]:
+    return [note for note in found.notes if "trained on is too high" in note]
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test"),
+    [
+        ("photo_id", list(range(100, 130)), list(range(126, 136))),
+        ("file", NAMES, [*NAMES[3:7], *(f"new_{row}" for row in range(6))]),
+        ("id", list(range(30)), [26, 27, 28, 29, 300, 301, 302, 303, 304, 305]),
+    ],
+)
+def test_test_rows_that_are_training_rows_are_noted(
+    name: str, train: list[object], test: list[object], tmp_path: Path
+) -> None:
+    (said,) = shared(write_parts(tmp_path, {name: train}, {name: test}))
+    example = next(value for value in test if value in train)
+    where = f"'{tmp_path / 'train.csv'}' and '{tmp_path / 'test.csv'}'"
+    assert said.startswith(f"{where}: 4 test rows have the '{name}' of a training row, such as '{example}'")
+
+
+def test_running_numbers_of_two_files_are_no_training_rows(tmp_path: Path) -> None:
+    for start in (0, 1):
+        train, test = np.random.default_rng(0).permutation(N) + start, np.arange(10) + start
+        assert not shared(write_parts(tmp_path, {"id": train}, {"id": test}))
+    assert not shared(write_parts(tmp_path, {"id": np.arange(N)}, {"id": 100 + np.arange(10)}))
+
+
+@pytest.mark.parametrize("ending", [*TABLES])
+def test_training_rows_among_the_test_rows_of_one_table_are_noted(ending: str, tmp_path: Path) -> None:
+    split = ["train"] * 20 + ["test"] * 10
+    table = {"id": [*NAMES[:29], NAMES[0]], "a": X[:, 0], "b": X[:, 1], "split": split, "label": Y}
+    path = TABLES[ending](tmp_path / f"rows.{ending}", table)
+    (said,) = shared(datasets.load(path))
+    assert said.startswith(f"'{path}': 1 test row has the 'id' of a training row, such as '{NAMES[0]}'")
+    table["id"] = NAMES
+    assert not shared(datasets.load(TABLES[ending](tmp_path / f"rows.{ending}", table)))
