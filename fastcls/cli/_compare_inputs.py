@@ -32,6 +32,7 @@ from fastcls.datasets import (
     find_test_rows,
     in_order,
     kept_row_ids,
+    note_copies,
     note_shared,
     own_labels_only,
     path_and_name,
@@ -120,6 +121,7 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     test_rows = options.labels is None and not options.test and options.folds is None
     read: dict[str, Dataset] = {}
     labelled: dict[str, np.ndarray] = {}
+    own_labels: dict[str, np.ndarray] = {}
     named_rows = [names_of_labels]
     unknown = set(options.drop)
     for done, (name, path) in enumerate(paths.items(), 1):
@@ -128,7 +130,8 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
         )
         named_rows.append(names_of_rows)
         if own:
-            _add_labels(labelled, path, labels_of(read[name].class_names, read[name].y))
+            own_labels[name] = labels_of(read[name].class_names, read[name].y)
+            _add_labels(labelled, path, own_labels[name])
         report(done, len(paths))
     if unknown:
         raise InputError(f"--drop: none of {quoted_list(paths.values())} has a column {quoted_list(sorted(unknown))}")
@@ -145,6 +148,10 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     if given is not None:
         _note_others(labelled, labels, source)
     _check_order(named_rows)
+    for name, dataset in read.items():  # a loader knows the data's own labels only
+        if dataset.image_shape is None and not np.array_equal(own_labels.get(name, ()), labels):
+            features, can_drop = dataset.feature_names or (), takes(paths[name], "drop")
+            note_copies(quoted(paths[name]), dataset.X, labels, features, can_drop=can_drop)
     test, test_labels, test_source = _test(options, paths, read, labelled, named_rows)
     classes, codes = _codes(labels, test_labels, source, test_source)
     y, y_test = codes[: len(labels)], None if test is None else codes[len(labels) :]

@@ -47,7 +47,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _tables.py   tables to a Dataset
     _row_names.py  columns of a table that name or number its rows, and are no features
     _row_ids.py  what these say: whether files have the same rows in the same order
-    _doubtful_features.py  notes features that may be none: copies of the label, times, counts of the rows
+    _doubtful_features.py  notes features that may be none (copies of the label, times, ids) or outweigh the others
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of unknown layout
     _common.py   checks of paths; what a loader leaves out or changes is noted once, in Dataset.notes
@@ -78,6 +78,7 @@ from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
 from ._columns import UnknownColumnsError
 from ._common import existing_path, name_of, path_and_name
+from ._doubtful_features import note_copies
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
 from ._image import Facts, ImageError, checked_recipe, prepare, summary_of

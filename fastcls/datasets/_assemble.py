@@ -19,6 +19,7 @@ from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
 from fastcls.datasets._common import existing_path, name_of, no_such_name, note, note_left_out, path_and_name, without_file
 from fastcls.datasets._dataset import Dataset, checked_image_shape
+from fastcls.datasets._doubtful_features import note_doubtful
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, plain_labels, to_common_dtype
 from fastcls.datasets._row_ids import NamedRows, are_kept, check_same_rows, keep, kept_row_ids, row_ids
@@ -255,12 +256,13 @@ def assemble(
     feature_names: tuple[str, ...] | None = None,
     name: str,
     called: Sequence[str | None] = _CALLED,
-    is_finite: bool = False,
+    is_checked: bool = False,
 ) -> Dataset:
     """Make a data set of arrays of a file, in any of the shapes that ``as_rows`` takes.
 
-    `called` is how messages call the arrays. NaN and infinity are refused; `is_finite` says that there are none. This reads
-    memory maps once, in blocks: later, an estimator may see only some of the rows, and its message would number those.
+    `called` is how messages call the arrays. NaN and infinity are refused, and doubtful features are noted, unless
+    `is_checked` says that this is done. This reads memory maps once, in blocks: later, an estimator may see only some of the
+    rows, and its message would number those.
     """
     train, first, test, second = (name or usual for name, usual in zip(called, _CALLED, strict=True))
     arrays = {train: X} if X_test is None else {train: X, test: X_test}
@@ -274,6 +276,7 @@ def assemble(
         arrays[what], shape = as_rows(rows, what)
     if image_shape is not None:
         shape = _stated_shape(image_shape, arrays[train].shape[1])
+    is_unlabelled = y is None
     if y is None:
         y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
     codes, test_codes, names = encode_labels(y, y_test, class_names, (first, second))
@@ -285,8 +288,10 @@ def assemble(
             )
     arrays = to_common_dtype(arrays)
     for what, rows in arrays.items():
-        if not is_finite:
+        if not is_checked:
             check_finite(rows, what)
+    if not is_checked and shape is None:
+        note_doubtful(train, arrays[train], None if is_unlabelled else codes, feature_names or ())
     recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays[train]) else {}
     return Dataset(
         arrays[train],

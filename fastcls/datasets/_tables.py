@@ -67,9 +67,15 @@ def load_tables(
     if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
         return _images(parts, names, name, image_size, on_error, progress, called)
     X, y = rows_of(train, parts[0][1].features), parts[0][2]
-    note_doubtful(train.where, _names_of(parts[0][1].features), X, y)
+    if X.ndim == 2:
+        note_doubtful(train.where, X, y, _names_of(parts[0][1].features), can_drop=True)
     features = _names_of(parts[0][1].features) if train.is_named else ()
-    known: dict[str, Any] = {"class_names": names, "name": name, "feature_names": tuple(features) or None, "is_finite": True}
+    known: dict[str, Any] = {
+        "class_names": names,
+        "name": name,
+        "feature_names": tuple(features) or None,
+        "is_checked": True,
+    }
     known["called"] = (f"the rows of {train.where}", called[0], f"the test rows of {parts[-1][0].where}", called[-1])
     if len(parts) == 2:
         note_shared(*(row_ids(_named_rows(table, chosen)._replace(others={})) for table, chosen, _ in parts))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _command import Image, cli, here, write_images
+from _tables import write_csv
 
 import fastcls
 from fastcls import datasets
@@ -115,3 +116,22 @@ def test_a_model_that_does_not_know_its_mean_notes_no_polarity():
         assert polarity_note(rows, metadata) is None
     assert polarity_note(rows, {"preprocessing": recipe, "mean_value": 255 * 0.41}) is None
     assert polarity_note(rows[:0], {"preprocessing": recipe, "mean_value": 0.0}) is None
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_compare_notes_copies_of_labels_that_are_given(ending, here):
+    y = np.random.default_rng(0).permutation(np.arange(60) % 3)
+    X = np.random.default_rng(1).standard_normal((60, 3)).round(3)
+    X[:, 1] = 5 - y
+    if ending == "csv":
+        write_csv(here / "a.csv", {name: X[:, at] for at, name in enumerate(("u", "code", "v"))})
+        said = "'a.csv': 'code' has one value in all rows of a class, as a copy of the label has; "
+        said += "it is read as a feature: if it is none, give --drop 'code'"
+    else:
+        np.savez(here / "a.npz", X=X)
+        said = "'a.npz': column 1 has one value in all rows of a class"
+    np.save(here / "b.npy", X[:, [0, 2]])
+    np.save(here / "y.npy", y)
+    done = cli("compare", f"a.{ending}", "b.npy", "--labels", "y.npy", "--preset", "dino")
+    assert done.exit_code == 0, done.stderr
+    assert " ".join(done.stderr.split()).count(said) == 1
