@@ -28,7 +28,16 @@ from fastcls.datasets._assemble import (
     names_among,
     refuse_flat,
 )
-from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
+from fastcls.datasets._common import (
+    entries,
+    existing_path,
+    name_of,
+    note,
+    note_left_out,
+    note_other_index,
+    noting,
+    text_lines,
+)
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._next_to import find_classes, find_labels, find_test_rows, label_names
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
@@ -68,14 +77,20 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
             read_array(arrays, "X")  # refuses a structured array
         if labels is None:
             raise NoLabelsError(f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=")
+        given = (arrays, labels)
         arrays, y_called = (arrays, labels if is_stored(labels) else given_labels(labels)), called_labels(labels)
     elif labels is not None:
         raise InputError(f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=")
+    else:
+        given = tuple(arrays)
     if len(arrays) not in (2, 4):
         raise InputError(f"{counted(len(arrays), 'array')} given: give (X, y) or (X, y, X_test, y_test)")
     if labels is not UNLABELLED and (missing := [place for place, array in enumerate(arrays) if array is None]):
         what, wanted = ("X", "y", "X_test", "y_test")[missing[0]], "labels" if missing[0] % 2 else "rows"
         raise InputError(f"{what} is None: give {wanted}{', or (X, y) alone' if missing[0] > 1 else ''}")
+    note_other_index(given[0], given[1], "X", "y")
+    if len(given) == 4:
+        note_other_index(given[2], given[3], "X_test", "y_test")
     X, y, *test = (read_whole(array, "the array") if is_stored(array) else array for array in arrays)
     names = names_of_features(X)
     if test:

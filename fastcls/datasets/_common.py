@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, as_text, meant, quoted, quoted_list, reason
 from fastcls._validation.paths import check_path
+from fastcls._validation.row_index import compare_indices
 
 if TYPE_CHECKING:
     from fastcls.datasets._dataset import Dataset
@@ -70,6 +71,12 @@ def note_left_out(where: str, names: Iterable[str], read: str) -> None:
         note(
             f"{where}: left out {quoted_list(names)}; only {read} {'are' if ' and ' in read or ', ' in read else 'is'} read"
         )
+
+
+def note_other_index(first: Any, other: Any, first_name: str, other_name: str) -> None:
+    """Note indices of pandas that do not show whether rows and labels are in the same order; refuse another order."""
+    if text := compare_indices(first, other, first_name, other_name):
+        note(text)
 
 
 def note_look_alikes(names: Iterable[str], where: str) -> None:

@@ -37,7 +37,7 @@ class _Columns(NamedTuple):
         if self.names:
             return quoted_list([self.names[column] for column in columns], 4)
         more = f" and {len(columns) - 4} more" if len(columns) > 4 else ""
-        return f"column{'s' * (len(columns) > 1)} {', '.join(map(str, columns[:4]))}{more}"
+        return f"{'column' if len(columns) == 1 else 'columns'} {', '.join(map(str, columns[:4]))}{more}"
 
     def way(self, columns: Sequence[int]) -> str:
         """How to leave columns out."""

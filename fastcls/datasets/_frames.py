@@ -11,7 +11,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, reason
 from fastcls.datasets._arrow import of_arrow, pyarrow_for
 from fastcls.datasets._columns import Column, Table, no_value, of_features, refuse_repeated, without
-from fastcls.datasets._common import noting
+from fastcls.datasets._common import note_other_index, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._tables import load_tables
 
@@ -62,6 +62,7 @@ def load_frame(
         except Exception as error:  # of another package, for types that Arrow does not have
             raise InputError(f"{_WHERE} cannot be read ({reason(error)}): convert its columns to numbers and text") from None
         return load_tables(of_features(without(of_arrow(table, _WHERE), drop), features, labels), labels=labels, name=name)
+    note_other_index(frame, labels, "the data frame", "labels")
     names = [str(column) for column in frame.columns]
     if not len(frame):
         raise InputError(f"{_WHERE} has no rows: give at least one")

@@ -74,8 +74,9 @@ def names_rows_by(name: str, values: Callable[[], Any]) -> bool:
     """Whether a column of text is no feature and no label, because it is called as ids are and all values are different."""
     if not only_if_different(name):
         return False
-    if (wanted := _wanted.get()) is not None:
-        return name not in wanted
+    known = _wanted.get()
+    if known is not None:
+        return name not in known
     texts = [str(value) for value in values()]
     return len(set(texts)) == len(texts)
 

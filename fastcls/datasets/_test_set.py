@@ -18,6 +18,7 @@ import numpy as np
 from fastcls._sampling.proportion import wilson_interval
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted
+from fastcls._validation.row_index import warn_of_indices
 
 if TYPE_CHECKING:
     from ._dataset import Dataset
@@ -148,6 +149,8 @@ def scores_test_rows(function: Callable[P, R]) -> Callable[P, R]:
         if not isinstance(dataset, Dataset):
             if missing := [name for name in ("y", "test", "y_test") if given.get(name) is None]:
                 raise InputError(f"{what} got no {missing[0]}: give train, y, test and y_test, or a Dataset with a test set")
+            rows = {name: given.get(name) for name in ("train", "y", "test", "y_test")}
+            warn_of_indices(*({name: rows[name] for name in names} for names in (("train", "y"), ("test", "y_test"))))
             return function(*args, **options)
         if any(given.get(name) is not None for name in ("y", "test", "y_test")):
             raise InputError(

@@ -27,6 +27,7 @@ from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm
 from fastcls._validation.notebook import Table, as_html
+from fastcls._validation.row_index import warn_of_indices
 from fastcls._validation.rows import (
     check_rows,
     check_same_features,
@@ -292,6 +293,7 @@ def cross_validate_k(
     check_run(n_jobs, progress)
     names = check_metrics(metrics)
     one_of("weights", weights, WEIGHTS)
+    warn_of_indices({"X": X, "y": y})
     checked = check_rows(X, "X")
     for name in names:
         check_magnitude(checked.rows, "X", name)

@@ -19,6 +19,7 @@ from fastcls._validation.base import RandomState, check_n_jobs, check_run, seed_
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted, quoted
+from fastcls._validation.row_index import warn_of_indices
 from fastcls._version import __version__
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import advice_at_end, check_folds, check_test, make_folds
@@ -116,6 +117,9 @@ def compare(
     [('pixels', 0.98), ('coarse', 0.93)]
     """
     check_run(n_jobs, progress)
+    for each, name, labels in ((representations, "y", y), (test, "y_test", y_test)):
+        if isinstance(each, Mapping):
+            warn_of_indices({name: labels} | {str(one): rows for one, rows in each.items()})
     plan = Plan(
         representations,
         y,
