@@ -17,6 +17,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
+from fastcls._validation.types import is_floating
 from fastcls.datasets._common import existing_path, name_of, no_such_name, note, note_left_out, path_and_name, without_file
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._doubtful_features import note_doubtful
@@ -274,6 +275,13 @@ def assemble(
     shape = None
     for what, rows in arrays.items():
         arrays[what], shape = as_rows(rows, what)
+    if shape is not None and image_shape is None and is_floating(X.dtype):  # bytes are pixels
+        h, w, c = shape
+        note(
+            f"{train}: shape {X.shape} is read as {'grey' if c == 1 else 'colour'} images of {h} x {w}: for features that "
+            "are no images, give rows (n, d), such as X.reshape(len(X), -1)",
+            level=logging.INFO,
+        )
     if image_shape is not None:
         shape = _stated_shape(image_shape, arrays[train].shape[1])
     is_unlabelled = y is None
@@ -319,7 +327,7 @@ def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] 
     if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in (1, 3)):
         raise InputError(
             f"{what} has shape {X.shape}; wanted images (n, h, w) or (n, h, w, c) with 1 or 3 channels, or rows (n, d): "
-            "remove the alpha channel, or reshape to (n, d)"
+            f"{'remove the alpha channel, or ' if X.shape[-1] in (2, 4) else ''}reshape to (n, d), X.reshape(len(X), -1)"
         )
     shape = (X.shape[1], X.shape[2], X.shape[3] if X.ndim == 4 else 1)
     if not X.flags.c_contiguous:

@@ -167,3 +167,24 @@ def test_labels_of_a_file_of_their_own_show_copies_too(tmp_path: Path) -> None:
         assert any(
             "'code' has one value in all rows" in note for note in datasets.load(tmp_path / "rows.csv", labels=labels).notes
         )
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_of_floats_that_are_read_as_images_are_noted(kind: str, tmp_path: Path) -> None:
+    X = RNG.random((N, 8, 4)).astype(np.float32)
+    for values, size in ((X, "grey images of 8 x 4"), (X.reshape(N, 4, 2, 4)[..., :3].copy(), "colour images of 4 x 2")):
+        (said,) = [note for note in noted(kind, tmp_path, values, Y) if "read as" in note]
+        assert said.endswith(
+            f"shape {values.shape} is read as {size}: for features that are no images, give rows (n, d), such as "
+            "X.reshape(len(X), -1)"
+        )
+    assert not noted(kind, tmp_path, X.reshape(N, -1), Y)
+    assert not noted(kind, tmp_path, (255 * X).astype(np.uint8), Y)
+
+
+def test_a_stated_shape_of_images_is_not_noted(tmp_path: Path) -> None:
+    X = RNG.random((N, 8, 4)).astype(np.float32)
+    write_npz(tmp_path / "f.npz", {"X": X, "y": Y, "image_shape": [8, 4]})
+    found = datasets.load(tmp_path / "f.npz")
+    assert found.image_shape == (8, 4, 1)
+    assert not found.notes
