@@ -77,7 +77,7 @@ from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
 from ._columns import UnknownColumnsError
-from ._common import existing_path, name_of, path_and_name
+from ._common import DataWarning, existing_path, name_of, path_and_name
 from ._doubtful_features import note_copies
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
@@ -103,6 +103,7 @@ from ._tables import in_order
 from ._test_set import scores_test_rows
 
 __all__ = [
+    "DataWarning",
     "Dataset",
     "ReusedTestRowsWarning",
     "TestScore",

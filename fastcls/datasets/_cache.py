@@ -27,7 +27,7 @@ from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls._validation.paths import check_path
-from fastcls.datasets._common import log
+from fastcls.datasets._common import log, warn
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._npy import read_npy
 
@@ -92,10 +92,10 @@ class ImageCache:
             notes = [str(text) for text in kept["notes"]]
             refused = {int(place): str(why) for place, why in kept["refused"]}
         except (InputError, OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("the cache is damaged, so the images are decoded again: %s", error)
+            warn(f"the cache is damaged, so the images are decoded again: {error}")
             return None
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or len(pixels) + len(refused) != n:
-            log.warning("%s is of other images, so the images are decoded again", quoted(self.path))
+            warn(f"{quoted(self.path)} is of other images, so the images are decoded again")
             return None
         log.info("decoded images are read from %s", quoted(self.path))
         return Decoded(pixels, notes, refused)
@@ -105,7 +105,7 @@ class ImageCache:
         if self.path is None:
             return
         if self.path.name != f"images-{_digest(self._files, self._image_size)}.npy":
-            log.warning("the decoded images are not cached: files changed while they were read")
+            warn("the decoded images are not cached: files changed while they were read")
             return
         if NO_MEMORY in decoded.refused.values():  # there may be enough the next time
             return
@@ -122,7 +122,7 @@ class ImageCache:
         except (InputError, OSError) as error:
             if self.insisted:
                 raise InputError(f"{error}: give cache=False, or another folder") from None
-            log.warning("the decoded images are not cached: %s", error)
+            warn(f"the decoded images are not cached: {error}")
         else:
             log.info("decoded images are cached in %s, which can be deleted at any time", quoted(self.path))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import re
 import stat
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
@@ -36,6 +38,10 @@ _MAX_TEXT_BYTES = 1 << 20
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
+class DataWarning(UserWarning):
+    """What a loader left out, changed or doubts (see ``Dataset.notes``), or how a division differs from that asked for."""
+
+
 def note(text: str, *, level: int = logging.WARNING) -> None:
     """Log one line about the data and keep it for ``Dataset.notes``. A line that was noted before is not repeated."""
     said = _said.get()
@@ -43,7 +49,26 @@ def note(text: str, *, level: int = logging.WARNING) -> None:
         if text in said:
             return
         said.append(text)
-    log.log(level, "%s", text)
+    if level < logging.WARNING:
+        log.log(level, "%s", text)
+    else:
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """Log a line of the level WARNING; where ``logging`` has no handler for it, and would print it, warn as Python does."""
+    if log.hasHandlers():
+        log.warning("%s", text)
+    else:
+        warnings.warn(text, DataWarning, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """The number of calls from `warn` to the first function that is not of fastcls."""
+    frame, calls = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastcls":
+        frame, calls = frame.f_back, calls + 1
+    return calls
 
 
 def noting(loader: Callable[P, Dataset]) -> Callable[P, Dataset]:

@@ -13,7 +13,7 @@ from fastcls._sampling.hold_out import hold_out
 from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, shown
-from fastcls.datasets._common import log
+from fastcls.datasets._common import warn
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
 
@@ -196,12 +196,8 @@ def group_split(
         folds = list(splitter.split(np.zeros(len(codes)), codes, members))
     if counts.min() < n_parts:
         few = int((counts < n_parts).sum())
-        log.warning(
-            "%s %s fewer rows than there are parts, so %s not stratified",
-            counted(few, "class"),
-            "has" if few == 1 else "have",
-            "it is" if few == 1 else "they are",
-        )
+        have, are = ("has", "it is") if few == 1 else ("have", "they are")
+        warn(f"{counted(few, 'class')} {have} fewer rows than there are parts, so {are} not stratified")
     train, test = next((fold for fold in folds if len(fold[0]) and len(fold[1])), folds[0])
     if not len(train) or not len(test):
         raise InputError("one group has all the rows that could be tested: give smaller groups")
@@ -263,13 +259,13 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
         first, chosen = _stratified(everyone, codes, n_second, seed)
         if len(np.unique(codes[first])) == len(counts):
             return first, chosen
-        log.warning("some classes would have only %s rows: each keeps one row", second)
+        warn(f"some classes would have only {second} rows: each keeps one row")
         return hold_out(codes, n_second, np.random.RandomState(seed), f"{second}_size={n_second}")
     single = counts[codes] == 1
     if can_stratify(counts[counts > 1], n_second):
         stay = "stays" if single.sum() == 1 else "stay"
         where = "among the rows that are kept" if second == "left-out" else f"out of the {second} rows"
-        log.warning("%s with a single row %s %s", counted(int(single.sum()), "class"), stay, where)
+        warn(f"{counted(int(single.sum()), 'class')} with a single row {stay} {where}")
         rest = everyone[~single]
         first, chosen = _stratified(rest, codes[rest], n_second, seed)
         if len(np.unique(codes[first])) < (counts > 1).sum():
@@ -295,11 +291,9 @@ def _reserved(codes: np.ndarray, n_second: int, rng: np.random.Generator, second
     shuffled = rng.permutation(len(codes))
     _, first_of_class = np.unique(codes[shuffled], return_index=True)
     if len(codes) - n_second >= len(first_of_class):
-        log.warning(
-            "too few rows to stratify: one random row of each class was kept, the %s rows drawn from the others", second
-        )
+        warn(f"too few rows to stratify: one random row of each class was kept, the {second} rows drawn from the others")
         shuffled = np.delete(shuffled, first_of_class)
     else:
-        log.warning("too few rows to keep one of each class: the %s rows were drawn at random from all", second)
+        warn(f"too few rows to keep one of each class: the {second} rows were drawn at random from all")
     chosen = np.sort(shuffled[:n_second])
     return np.setdiff1d(np.arange(len(codes)), chosen), chosen
