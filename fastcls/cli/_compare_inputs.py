@@ -142,7 +142,12 @@ def read_representations(options: CompareOptions, report: Report) -> Representat
     labels = _agreed(labelled, "rows") if given is None else given
     if labels is None:
         raise _without_labels(paths.values(), "--labels", named, options.drop)
-    source = next(iter(labelled)) if given is None else str(options.labels)
+    source = _source(labelled, named) if given is None else str(options.labels)
+    if len(labels) > 1 and len(np.unique(labels)) == len(labels):
+        raise InputError(
+            f"each of the {len(labels):,} labels of {quoted(source)} is another one, as of ids: give labels that at least "
+            "two rows have; FILE:COLUMN chooses a column"
+        )
     rows = {name: dataset.X for name, dataset in read.items()}
     _check_lengths({paths[name]: X for name, X in rows.items()}, len(labels), source)
     if given is not None:
@@ -175,6 +180,12 @@ def _given(labels: str | None) -> tuple[np.ndarray | None, str | None, list[RowI
     with kept_row_ids() as names:
         found = plain_labels(read_labels(existing_path(path, wanted="a file of labels"), column), quoted(labels))
     return found, None, names
+
+
+def _source(labelled: Mapping[str, np.ndarray], named: str | None) -> str:
+    """What the labels are read from: the first data that has them, and the name of its column or array if that is given."""
+    first = next(iter(labelled))
+    return first if named is None else f"{path_and_name(first)[0]}:{named}"
 
 
 def _check_order(named_rows: Sequence[Sequence[RowIds]]) -> None:
@@ -409,7 +420,7 @@ def _test(
     if labels is None:
         raise _without_labels(options.test or paths.values(), "--test-labels", options.test_labels)
     where = where if options.test else paths
-    source = next(iter(labelled)) if given is None else str(options.test_labels)
+    source = _source(labelled, named) if given is None else str(options.test_labels)
     _check_lengths({where[name]: X for name, X in test.items()}, len(labels), source, "test row")
     if given is not None:
         _note_others(labelled, labels, source)

@@ -117,6 +117,11 @@ def refuse_undividable(y: np.ndarray, class_names: Sequence[str], options: RunOp
     refuse_one_class(y, class_names, f"rows of {options.data}")
     if options.protocol is not None or (spare := spare_rows(y)) > 1:
         return
+    if spare == 0 and options.labels is not None:
+        raise InputError(
+            f"each of the {len(y):,} labels of {quoted(options.labels)} is another one, as of ids, so no setting can be "
+            "chosen: give labels that at least two rows have; FILE:COLUMN chooses a column"
+        )
     if spare == 0:
         raise InputError(
             f"each of the {len(y):,} rows of {options.data} has a class of its own, so no setting can be chosen: give at "

@@ -296,14 +296,19 @@ def _table(
         what = _kind_of(type_)
         hint = next((text for word, text in _HINTS.items() if word in str(type_)), None)
         shown = "text" if what == "text" else str(type_)
-        columns.append(
-            Column(name, what, shown, lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
-        )
+        column = Column(name, what, shown, lambda name=name, what=what: values(name, what), classes.get(name), hint=hint)  # type: ignore[misc]
+        columns.append(column._replace(is_category=_is_dictionary(type_)))
     return Table(where, n_rows, columns)
 
 
 def _storage(type_: Any) -> Any:
     return getattr(type_, "storage_type", type_)
+
+
+def _is_dictionary(type_: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_dictionary(_storage(type_)))
 
 
 def _is_list(types: Any, type_: Any) -> bool:

@@ -103,11 +103,15 @@ def names_among(
         if not wide and names.y_test is None:  # the only rows are called X_test
             names = names._replace(X=names.X_test, X_test=None)
     if names.X is None:
+        several = len(there) > 1 and labels is not UNLABELLED
         said = f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: {_WANTED}"
+        said += ", or choose the rows with features=" if several else ""
         raise NoLabelsError(f"{said}, or give labels=") if names.y is None and labels is None else InputError(said)
     if names.y is None and labels is None:
+        listed = quoted_list(sorted(there, key=lambda key: key in names or tells_rows_apart(key, is_text=True)))
         raise NoLabelsError(
-            f"{quoted(file)} has the {kind} {quoted_list(there)}, but no labels: add them with the name y, or give labels="
+            f"{quoted(file)} has the {kind} {listed}, but no labels: add them with the name y, or give labels="
+            f"{', or the name of one' if len(there) > 1 else ''}"
         )
     if labels is not UNLABELLED and (names.X_test is None) != (names.y_test is None):
         X_test, y_test = names.X_test or "X_test", names.y_test or "y_test"
@@ -289,7 +293,7 @@ def assemble(
         y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
     codes, test_codes, names = encode_labels(y, y_test, class_names, (first, second))
     for what, rows_called, given, found in ((first, train, X, codes), (second, test, X_test, test_codes)):
-        of = "" if rows_called in _CALLED or "': " in what else f" of {rows_called}"
+        of = "" if rows_called in _CALLED or "': " in what else f" of {re.sub('^the (test )?rows of ', '', rows_called)}"
         if given is not None and found is not None and len(given) != len(found):
             raise InputError(
                 f"{what} has {counted(len(found), 'label')} for {counted(len(given), 'row')}{of}: give one label per row"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from fastcls._validation.base import as_list
 from fastcls._validation.errors import InputError
@@ -43,6 +46,7 @@ class Column(NamedTuple):
     is_label: bool = False  # chosen already
     hint: str | None = None  # how to make it a feature, if it is none
     parts: Sequence[str] = ()  # the columns of the file that its vectors were made of
+    is_category: bool = False  # of a type that says so (pandas' category, Arrow's dictionary)
 
 
 class Table(NamedTuple):
@@ -200,15 +204,15 @@ def _no_numbers(table: Table, odd: Sequence[Column], *, are_labelled: bool) -> I
     first, them = odd[0], "it" if len(odd) == 1 else "them"
     at = f", {quoted(first.values()[0], 40)} {table.first}" if first.kind == "text" else ""
     others = f" (and {quoted_list(column.name for column in odd[1:])} no numbers either)" if odd[1:] else ""
+    said = f"{table.where}: the column {quoted(first.name)} has {first.type}{at}{others}: "
+    if not are_labelled and sum(column.kind == "text" or column.is_category for column in odd) > 1:
+        return InputError(f"{said}name the one that has the labels with labels=, and leave out the others with drop=")
     ways = [f"leave {them} out with {_dropped(odd)}", f"encode {them} as numbers"]
     if all(column.kind == "text" for column in odd):  # the numbers of text would be an order that it does not have
         ways[1] = "write each category as a column of 0 and 1"
     if first.hint is not None:
         ways = [first.hint, ways[0]]
-    return InputError(
-        f"{table.where}: the column {quoted(first.name)} has {first.type}{at}{others}: {', or '.join(ways)}"
-        + ("" if are_labelled else f"; or, if it has the labels, {_WANTED}")
-    )
+    return InputError(f"{said}{', or '.join(ways)}" + ("" if are_labelled else f"; or, if it has the labels, {_WANTED}"))
 
 
 def _dropped(columns: Sequence[Column]) -> str:
@@ -239,9 +243,10 @@ def label_column(table: Table, labels: Any = None) -> Column | None:
     if found:
         return (described or found)[0]
     classes = [column for column in columns if column.class_names is not None]
+    categories = [column for column in columns if column.is_category and not _names_rows(column)]
     text = [column for column in columns if column.kind == "text" and not _names_rows(column)]
     only_numbers = all(column.kind in ("numbers", "text") for column in columns)
-    for candidates in (classes, text if only_numbers else []):
+    for candidates in (classes, text if only_numbers else [], categories):
         if len(candidates) == 1:
             note(f"{table.where}: the labels are the column {quoted(candidates[0].name)}")
             return candidates[0]
@@ -255,11 +260,41 @@ def without_features(where: str) -> InputError:
 
 def without_labels(table: Table) -> InputError:
     """The refusal of a table without a column of labels."""
-    names = quoted_list(column.name for column in table.columns)
+    names = quoted_list((column.name for column in likely_first(table)), 8)
     if own := [name for name in table.dropped if name.lower() in LABEL_COLUMNS]:
         said = f"drop=[{quoted(own[0])}] leaves out the labels of {table.where}: keep them"
         return NoLabelsError(f"{said}, or name others among {names} with labels=")
     return NoLabelsError(f"{table.where} has the columns {names}{table.naming}, but no labels: {_WANTED}")
+
+
+def call_the_column(file: Path, names: Sequence[str]) -> str:
+    """What to do if it is not clear which of these columns of a file has the labels."""
+    name = next((name for name in names if not tells_rows_apart(name, is_text=True)), names[0])
+    return f"call the column of labels 'label', or name one as in {quoted(f'{file}:{name}')}"
+
+
+def likely_first(table: Table) -> Sequence[Column]:
+    """The columns, those first that may well be the labels: classes, text, and whole numbers with few values."""
+
+    def rank(column: Column) -> int:
+        if column.kind in ("vectors", "images") or tells_rows_apart(column.name, is_text=column.kind == "text"):
+            return 3
+        if column.class_names is not None or column.is_category or column.kind == "text":
+            return 0
+        return 1 if column.kind == "numbers" and _has_few_values(column) else 2
+
+    return sorted(table.columns, key=rank)
+
+
+def _has_few_values(column: Column) -> bool:
+    """Whether a column has whole numbers, of which several rows have each (of a CSV file, its first row is known)."""
+    try:
+        values = np.asarray(column.values(), dtype=np.float64)
+    except (InputError, ValueError):
+        return False
+    with np.errstate(invalid="ignore"):
+        is_whole = bool((np.floor(values) == values).all())
+    return is_whole and (len(values) == 1 or 2 * len(np.unique(values)) <= len(values))
 
 
 def refuse_repeated(names: Sequence[str], where: str) -> None:

@@ -20,6 +20,7 @@ from fastcls.datasets._columns import (
     Chosen,
     Column,
     Table,
+    call_the_column,
     choose,
     label_column,
     of_features,
@@ -241,7 +242,9 @@ def read_label_column(file: Path, name: str | None = None) -> np.ndarray:
     if column is None and name is not None:
         raise no_such_name(where, name, names, "column", " (from its first line)")
     if column is None and len(names) > 1:
-        raise InputError(f"{where} has the columns {quoted_list(names)}: call the column of labels 'label'")
+        several = {name: [cells[at] for _, cells in lines[1:] if at < len(cells)] for at, name in enumerate(names)}
+        likely = sorted(names, key=lambda name: 2 * len(set(several[name])) > len(several[name]))
+        raise InputError(f"{where} has the columns {quoted_list(names)}: {call_the_column(file, likely)}")
     place = 0 if column is None else names.index(column.name)
     first = lines[0][1][0]
     rest = [cells for _, cells in lines[1:]]

@@ -78,9 +78,13 @@ def _of_series(name: str, series: Any) -> Column:
     if hasattr(series.dtype, "pyarrow_dtype"):
         array = series.array.__arrow_array__()
         return of_arrow(pyarrow_for("a column of Arrow").table({name: array}), _WHERE).columns[0]
-    plain = getattr(series.dtype, "numpy_dtype", series.dtype)  # of nullable types
-    if what == "category":
-        plain = series.cat.categories.dtype
+    if what == "category":  # a series of the values themselves, with missing ones as they are
+        return _of_values(name, series, series.cat.categories.dtype, what)._replace(is_category=True)
+    return _of_values(name, series, getattr(series.dtype, "numpy_dtype", series.dtype), what)  # of nullable types
+
+
+def _of_values(name: str, series: Any, plain: Any, what: str) -> Column:
+    """The column of a series whose values have the type `plain`."""
     if isinstance(plain, np.dtype) and plain.kind in "biuf":
         return Column(name, "numbers", what, lambda: _numbers(series, plain, name))
     if hasattr(series, "sparse"):

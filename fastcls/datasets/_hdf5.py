@@ -92,11 +92,23 @@ def _opened(file: Path) -> Iterator[tuple[dict[str, int], Callable[[str], np.nda
         try:
             opened = stack.enter_context(h5py.File(file, "r"))
             found = dict(itertools.islice(_datasets(h5py, opened, set()), _MOST_DATASETS))
+            tables = [name for name in itertools.islice(opened, _MOST_DATASETS) if _is_of_pandas(opened, name)]
             attributes = {name: opened.attrs[name] for name in ("class_names", "image_shape") if name in opened.attrs}
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise _damaged(file, error) from None
+        if tables:
+            how = f"pandas.read_hdf({str(file)!r}, {tables[0]!r})"
+            raise InputError(
+                f"{quoted(file)} was written by pandas (to_hdf), whose layout is not read here: give the data frame, {how}, "
+                "to fastcls.datasets.load, or write it with to_parquet"
+            )
         dimensions = {name: found[name].ndim for name in sorted(found)}
         yield dimensions, lambda name: _values(h5py, file, found[name]), attributes
+
+
+def _is_of_pandas(group: Any, name: str) -> bool:
+    """Whether pandas wrote a group of a file: it says so in an attribute."""
+    return name in group and "pandas_type" in group[name].attrs
 
 
 def _in_one_group(there: Mapping[str, int], labels: Any) -> dict[str, str]:

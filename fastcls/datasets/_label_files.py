@@ -13,7 +13,7 @@ from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
 from fastcls.datasets._assemble import array_names, named_by_arrays
-from fastcls.datasets._columns import label_column, naming_rows
+from fastcls.datasets._columns import call_the_column, label_column, likely_first, naming_rows
 from fastcls.datasets._common import file_size, no_such_name, text_lines
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_label_column
@@ -73,8 +73,9 @@ def read_labels(file: Path, name: str | None = None) -> np.ndarray:
         if column is None and name is not None:
             raise no_such_name(table.where, name, (each.name for each in table.columns), "column")
         if column is None:
-            names = quoted_list(each.name for each in table.columns)
-            raise InputError(f"{table.where} has the columns {names}, but no labels: call the column of labels 'label'")
+            names = [each.name for each in likely_first(table)]
+            how = call_the_column(file, names)
+            raise InputError(f"{table.where} has the columns {quoted_list(names)}, but no labels: {how}")
         others = [each for each in table.columns if each is not column]
         names = {each.name: each.values for each in naming_rows(table, others)}
         numbers = {each.name: each.values for each in others if each.kind == "numbers" and each.name not in names}
@@ -104,7 +105,8 @@ def _chosen(
     if name is None:
         flat = [key for key, n in dimensions.items() if n == 1]
         if len(flat) != 1:
-            raise InputError(f"{quoted(file)} has the arrays {quoted_list(dimensions) or 'none'}; wanted {_WANTED}")
+            how = f", or {quoted(f'{file}:{next(iter(flat or dimensions))}')} for one of them" if dimensions else ""
+            raise InputError(f"{quoted(file)} has the arrays {quoted_list(dimensions) or 'none'}; wanted {_WANTED}{how}")
         name = flat[0]
     keep(named_by_arrays(file, dimensions, (name,), read))
     return read(name)

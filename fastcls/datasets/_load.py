@@ -183,7 +183,7 @@ def load(
     path_or_name : str, path, array or tuple of arrays
         ``'digits'`` (write ``./digits`` for a folder of that name), a path to one of the layouts listed below, or arrays:
         ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`. Arrays may be those of zarr, h5py and the like. Also a
-        data frame of pandas, polars or pyarrow.
+        data frame of pandas, polars or pyarrow. A `Dataset` is returned as it is.
     labels : path, name or array-like, optional
         Training labels for arrays and tables, or the name of the array or column of a file that has them; a path may end
         in the name of a column or array of that file (``labels.csv:species``). 'fine' or 'coarse' for CIFAR-100. Other
@@ -254,6 +254,9 @@ def load(
     options = {"labels": labels, "features": features, "drop": names_to_drop(drop) or None, "image_size": image_size}
     options |= {"cache": cache, "follow_links": follow_links or None}
     given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(path_or_name, Dataset):
+        _refuse_options("a Dataset", given, ())
+        return path_or_name
     if is_frame(path_or_name):
         _refuse_options("a data frame", given, ("labels", "features", "drop"))
         return load_frame(path_or_name, labels=labels, features=features, drop=drop)

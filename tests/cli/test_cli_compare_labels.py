@@ -102,12 +102,12 @@ def test_labels_may_be_named_as_a_column_or_array():
     save_file({"features": np.load("b.npy"), "species": Y, "labels": (Y + 1) % 3}, "d.safetensors")
     results, _ = compared("c.safetensors", "d.safetensors", "a.npy", "--labels", "species")
     assert results["class_counts"] == {"0": 30, "1": 30, "2": 30}
-    assert results["labels"]["rows"] == "c.safetensors"
+    assert results["labels"]["rows"] == "c.safetensors:species"
     assert [one["n_features"] for one in results["representations"].values()] == [6, 3, 6]
     test = ("--test", "c.safetensors,d.safetensors")
     assert compared("c.safetensors", "d.safetensors", "--labels", "species", *test)[0]["n_test"] == N
     named = ("--labels", "given.npy", *test, "--test-labels", "species")
-    assert compared("c.safetensors", "d.safetensors", *named)[0]["labels"]["test_rows"] == "c.safetensors"
+    assert compared("c.safetensors", "d.safetensors", *named)[0]["labels"]["test_rows"] == "c.safetensors:species"
     said = (
         "--labels 'kind' is no file, and none of 'c.safetensors', 'a.npy' has an array or column of this name: give a file"
     )
@@ -198,3 +198,19 @@ def test_messages_name_classes_not_their_codes():
     assert "2 test rows have labels that no training row has ('emu')" in results["notes"][0]
     assert [one["class"] for one in results["table"][0]["per_class"]] == ["cat", "dog", "owl", "emu"]
     assert results["baseline"]["class_name"] == "cat"
+
+
+def test_labels_that_are_all_different_are_refused_by_file_and_column(here):
+    np.savetxt("rows.csv", np.random.default_rng(0).random((30, 3)), header="u,v,w", delimiter=",", comments="")
+    np.save("z.npy", np.random.default_rng(1).random((30, 3)))
+    np.savetxt("u.csv", np.column_stack([np.arange(30), np.arange(30) % 3]), "%d", ",", header="code,kind", comments="")
+    said = "each of the 30 labels of 'u.csv:code' is another one, as of ids"
+    refused(cli("compare", "rows.csv", "z.npy", "--labels", "u.csv:code"), said)
+    refused(cli("run", "rows.csv", "--labels", "u.csv:code"), said)
+    refused(cli("run", "rows.csv", "--labels", "u.csv"), "or name one as in 'u.csv:kind'")
+
+
+def test_labels_that_are_named_are_called_by_file_and_name(here):
+    np.savez("a.npz", X=np.random.default_rng(0).random((30, 3)), kind=np.arange(30) % 3)
+    np.save("z.npy", np.random.default_rng(1).random((29, 3)))
+    refused(cli("compare", "a.npz", "z.npy", "--labels", "kind"), "'z.npy' has 29 rows, but 'a.npz:kind' has 30 labels")

@@ -97,10 +97,9 @@ def test_other_layouts_refuse_it(tmp_path):
 def test_the_labels_may_be_text_if_nothing_else_is_named_so(tmp_path):
     (tmp_path / "t.csv").write_text("a,kind,place\n1.5,x,p\n2.5,y,q\n")
     said = (
-        "drop=['kind', 'place'], or write each category as a column of 0 and 1; or, if it has the labels, call the column "
-        "of labels 'label'"
+        "has text, 'x' in line 2 (and 'place' no numbers either): name the one that has the labels with labels=, and leave"
     )
-    check_refused(lambda: datasets.load(tmp_path / "t.csv"), said)
+    check_refused(lambda: datasets.load(tmp_path / "t.csv"), said)  # and no advice to leave out all
     assert datasets.load(tmp_path / "t.csv", drop="place").class_names == ("x", "y")
 
 

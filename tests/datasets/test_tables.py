@@ -332,7 +332,7 @@ REFUSALS = {
     "a missing label": ({"e": EYE, "y": ["a", None, "b"]}, "'y' has no value at row 1"),
     "fractional labels": ({"e": EYE, "y": [0.0, 1.5, 1.0]}, "the column 'y' has 1.5 at row 1"),
     "lists as labels": ({"e": EYE, "y": EYE}, "argmax"),
-    "no labels": ({"e": EYE, "z": [1, 2, 3]}, "has the columns 'e', 'z', but no labels"),
+    "no labels": ({"e": EYE, "z": [1, 2, 3]}, "has the columns 'z', 'e', but no labels"),
     "two columns of labels": (
         {"a": [1.0, 2.0], "y": [0.5, 1.5], "label": [0, 1]},
         "may be the labels, 'y', 'label': name one with",
