@@ -56,6 +56,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
 from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._arrow import load_arrow
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
+from fastcls.datasets._common import DataWarning
 from fastcls.datasets._csv import load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
@@ -77,7 +78,7 @@ from fastcls.datasets._test_set import ReusedTestRowsWarning, TestScore
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError, UnknownLabelsError
 from ._columns import UnknownColumnsError
-from ._common import DataWarning, existing_path, name_of, path_and_name
+from ._common import existing_path, name_of, path_and_name
 from ._doubtful_features import note_copies
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
@@ -100,7 +101,7 @@ from ._row_ids import RowIds, check_same_rows, kept_row_ids, note_shared
 from ._row_names import features_wanted
 from ._split import can_stratify, split_rows
 from ._tables import in_order
-from ._test_set import scores_test_rows
+from ._test_set import announce_evaluation, count_evaluation, scores_test_rows
 
 __all__ = [
     "DataWarning",

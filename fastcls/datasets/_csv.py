@@ -266,7 +266,7 @@ def read_label_column(file: Path, name: str | None = None) -> np.ndarray:
             name: lambda at=at: [cells[at] for _, cells in rows] for at, name in enumerate(names) if at != place
         }
         of_rows = {name: cells for name, cells in texts.items() if tells_rows_apart(name, is_text=True)}
-        others = {name: lambda cells=cells: np.array(cells(), np.float64) for name, cells in texts.items()}  # type: ignore[misc]
+        others = {name: lambda cells=cells: np.array(cells(), np.float64) for name, cells in texts.items()}
         keep(NamedRows(where, of_rows, {name: values for name, values in others.items() if name not in of_rows}))
     return labels_of_texts(found, places, where)
 

@@ -73,9 +73,9 @@ def read_labels(file: Path, name: str | None = None) -> np.ndarray:
         if column is None and name is not None:
             raise no_such_name(table.where, name, (each.name for each in table.columns), "column")
         if column is None:
-            names = [each.name for each in likely_first(table)]
-            how = call_the_column(file, names)
-            raise InputError(f"{table.where} has the columns {quoted_list(names)}, but no labels: {how}")
+            likely = [each.name for each in likely_first(table)]
+            how = call_the_column(file, likely)
+            raise InputError(f"{table.where} has the columns {quoted_list(likely)}, but no labels: {how}")
         others = [each for each in table.columns if each is not column]
         names = {each.name: each.values for each in naming_rows(table, others)}
         numbers = {each.name: each.values for each in others if each.kind == "numbers" and each.name not in names}

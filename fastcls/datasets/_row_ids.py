@@ -174,7 +174,7 @@ def _check_numbers(first: RowIds, other: RowIds) -> None:
                 return  # ranks, or measurements of few rows: a file has not that many ids
     for name, own in found:
         its = _different(other.others[name])
-        if its is None or len(its) != len(own) or np.array_equal(own, its) or not np.array_equal(*map(np.sort, (own, its))):
+        if its is None or len(its) != len(own) or np.array_equal(own, its) or not np.array_equal(np.sort(own), np.sort(its)):
             continue
         row = int(np.argmax(own != its))
         values = (f"{own[row]:.0f}", f"{its[row]:.0f}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -134,6 +134,18 @@ def _hits(predicted: np.ndarray, truth: np.ndarray, names: tuple[str, ...], mode
         )
     hits: np.ndarray = predicted == (truth if predicted.dtype.kind in "iu" else np.array(names, dtype=object)[truth])
     return hits
+
+
+def announce_evaluation(sets: Iterable[Dataset], stacklevel: int) -> None:
+    """Warn if the test rows of one of the data sets were scored before."""
+    for dataset in sets:
+        dataset._test_use.announce(dataset.name, stacklevel + 1)
+
+
+def count_evaluation(sets: Iterable[Dataset], what: str) -> None:
+    """Count one evaluation of the test rows of each data set."""
+    for use in {id(dataset._test_use): dataset._test_use for dataset in sets}.values():
+        use.evaluations.append(what)
 
 
 def scores_test_rows(function: Callable[P, R]) -> Callable[P, R]:

@@ -24,7 +24,7 @@ from fastcls._version import __version__
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import advice_at_end, check_folds, check_test, make_folds
 
-from ..datasets import split_rows
+from ..datasets import Dataset, announce_evaluation, count_evaluation, split_rows
 from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
 from ._few_shot import evaluate_few_shot, notes_on_sizes
@@ -34,7 +34,7 @@ from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_pr
 from ._parts import Found, PartsFolder
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import evaluate_probe
-from ._representations import check_labels_of, check_names, check_representation, check_test_rows
+from ._representations import check_labels_of, check_names, check_representation, check_test_rows, of_datasets
 from ._validation import check_per_class, check_preset_ks, check_tries
 
 #: share of the rows to hold out; not published: that of scikit-learn's examples and of `datasets.train_test_split`
@@ -43,7 +43,7 @@ TEST_SIZE = 0.2
 
 def compare(
     representations: Mapping[str, Any],
-    y: Any,
+    y: Any = None,
     test: Mapping[str, Any] | None = None,
     y_test: Any = None,
     *,
@@ -64,8 +64,9 @@ def compare(
     Parameters
     ----------
     representations : mapping of str to array-like of shape (n_rows, n_features)
-        At least two, each with one row for every label. Arrays and memory maps are not copied if `test` is given.
-    y : array-like of shape (n_rows,)
+        At least two, each with one row for every label. Arrays and memory maps are not copied if `test` is given. A
+        `datasets.Dataset` has the rows, and the labels and the test rows too, where these are not given.
+    y : array-like of shape (n_rows,), optional
     test : mapping of str to array-like of shape (n_test, n_features), optional
         Test rows of each representation. Without them, a stratified part of the rows is held out (`test_size`), or every
         row is tested once (`cv`).
@@ -117,6 +118,10 @@ def compare(
     [('pixels', 0.98), ('coarse', 0.93)]
     """
     check_run(n_jobs, progress)
+    given = representations.values() if isinstance(representations, Mapping) and test is None else ()
+    tested = [one for one in given if isinstance(one, Dataset) and one.X_test is not None]
+    representations, y, test, y_test = of_datasets(representations, y, test, y_test)
+    announce_evaluation(tested, 2)
     for each, name, labels in ((representations, "y", y), (test, "y_test", y_test)):
         if isinstance(each, Mapping):
             warn_of_indices({name: labels} | {str(one): rows for one, rows in each.items()})
@@ -138,6 +143,7 @@ def compare(
         plan.evaluate(part)
         if progress is not None:
             progress(done, len(plan.parts))
+    count_evaluation(tested, "compare")
     return plan.comparison()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from fastcls._validation.labels import check_labels, n_values
 from fastcls._validation.messages import counted, kind, quoted_list
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_names
 from fastcls._validation.types import name_of
+
+from ..datasets import Dataset
 
 
 def check_names(representations: Any) -> list[str]:
@@ -70,3 +72,54 @@ def check_test_rows(test: Any, y_test: Any, train: Mapping[str, CheckedRows]) ->
                 f"but representations[{name!r}] has {X.shape[1]:,} of type {name_of(X.dtype)}: give both the same"
             )
     return found
+
+
+def of_datasets(representations: Any, y: Any, test: Any, y_test: Any) -> tuple[Any, Any, Mapping[str, Any] | None, Any]:
+    """The same with the rows of data sets in place of these, and their labels and test rows where none are given.
+
+    Raises
+    ------
+    InputError
+        If their labels differ, or only some of the representations have test rows.
+    """
+    if not isinstance(representations, Mapping):
+        return representations, y, test, y_test
+    sets = {name: one for name, one in representations.items() if isinstance(one, Dataset)}
+    if y is None and sets:
+        y = _labels_of_all({name: _labels(one.class_names, one.y) for name, one in sets.items()})
+    with_test = {name: one for name, one in sets.items() if one.X_test is not None}
+    if test is None and with_test:
+        if lacking := [name for name in representations if name not in with_test]:
+            raise InputError(
+                f"{next(iter(with_test))} has test rows, but {lacking[0]} has not: give the test rows of all, or X and y "
+                "without them"
+            )
+        test = {name: one.X_test for name, one in with_test.items()}
+        if y_test is None:
+            y_test = _labels_of_all({name: _labels(one.class_names, one.y_test) for name, one in with_test.items()})
+    return {name: sets[name].X if name in sets else rows for name, rows in representations.items()}, y, test, y_test
+
+
+def _labels(class_names: Sequence[str], codes: Any) -> np.ndarray:
+    """Labels of codes: whole numbers, if the names of all classes are."""
+    names = np.array(class_names)
+    are_whole = all(name.isdecimal() and name == str(int(name)) and len(name) < 19 for name in class_names)
+    return (names.astype(np.int64) if are_whole else names)[codes]
+
+
+def _labels_of_all(labels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The labels that all data sets share."""
+    (first, own), *others = labels.items()
+    for name, found in others:
+        if len(found) != len(own):
+            raise InputError(
+                f"{first} has {counted(len(own), 'row')} and {name} has {len(found):,}: all representations must be of the "
+                "same rows, in the same order"
+            )
+        if (found != own).any():
+            row = int(np.argmax(found != own))
+            raise InputError(
+                f"the labels of {first} and {name} differ, first at row {row} ({own[row]!s} and {found[row]!s}): give the "
+                "same rows in the same order"
+            )
+    return own
