@@ -40,7 +40,7 @@ from fastcls.datasets._common import (
 )
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._next_to import find_classes, find_labels, find_test_rows, label_names
-from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._npy import npz_dimensions, npz_keys, read_npy, read_npz
 from fastcls.datasets._row_ids import keep
 from fastcls.datasets._stored import is_stored, read_whole
 from fastcls.datasets._tables import in_order
@@ -135,7 +135,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None, features: str 
     used = [key for key in (*names, *extra) if key is not None]
     if features is None:  # else the others are left out on purpose
         note_left_out(name_of(file), [key for key in there if key not in used], ", ".join(used))
-    named = named_by_arrays(file, there, used, lambda key: read_npz(file, [key])[key], labels)
+    named = named_by_arrays(file, npz_dimensions(file, there), used, lambda key: read_npz(file, [key])[key], labels)
     keep(named)
     wanted = [key for key in used if key != names.y or own_labels]
     arrays = read_npz(file, wanted, [(str(names.X), str(names.y)), (str(names.X_test), str(names.y_test))])

@@ -185,13 +185,14 @@ def named_by_arrays(
 ) -> NamedRows:
     """The arrays of a file that say which row a row is, and those of one dimension that may, of the ones that are not used.
 
-    The second are read at once, while the file is open, and only if another file will be compared.
+    The second are read at once, while the file is open, and only if another file will be compared and their dimensions are
+    known.
     """
     left = [key for key in there if key not in used]
     names = [key for key in left if tells_rows_apart(key, is_text=True)]
     others: dict[str, np.ndarray] = {}
-    if are_kept() or isinstance(labels, (str, os.PathLike)):
-        flat = [key for key in left if key not in names and (not isinstance(there, Mapping) or there[key] == 1)]
+    if isinstance(there, Mapping) and (are_kept() or isinstance(labels, (str, os.PathLike))):
+        flat = [key for key in left if key not in names and there[key] == 1]
         for key in flat[:_MOST_OTHERS]:
             with contextlib.suppress(InputError, ValueError):  # they are not used, so whatever they are, the rows can be
                 others[key] = read(key)

@@ -20,7 +20,7 @@ from fastcls.datasets._csv import read_label_column
 from fastcls.datasets._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from fastcls.datasets._hdf5 import named_datasets
 from fastcls.datasets._labels import labels_of_texts
-from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._npy import npz_dimensions, npz_keys, read_npy, read_npz
 from fastcls.datasets._row_ids import NamedRows, keep
 from fastcls.datasets._stored import read_whole
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
@@ -108,5 +108,6 @@ def _chosen(
             how = f", or {quoted(f'{file}:{next(iter(flat or dimensions))}')} for one of them" if dimensions else ""
             raise InputError(f"{quoted(file)} has the arrays {quoted_list(dimensions) or 'none'}; wanted {_WANTED}{how}")
         name = flat[0]
-    keep(named_by_arrays(file, dimensions, (name,), read))
+    sizes = npz_dimensions(file, dimensions) if file.suffix.lower() == ".npz" else dimensions
+    keep(named_by_arrays(file, sizes, (name,), read))
     return read(name)

@@ -5,6 +5,7 @@ Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 is for structured arrays onl
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import math
@@ -115,6 +116,21 @@ def npz_keys(path: Path) -> list[str]:
             return sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(f"{quoted(path)} is not an .npz archive ({reason(error)}): write it with numpy.savez") from None
+
+
+def npz_dimensions(path: Path, keys: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of dimensions of arrays in an .npz file, from their headers; of those that cannot be read, 0."""
+    found: dict[str, int] = dict.fromkeys(keys, 0)
+    with (
+        contextlib.suppress(
+            zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError
+        ),
+        zipfile.ZipFile(path) as archive,
+    ):
+        for key in found:
+            with contextlib.suppress(InputError):
+                found[key] = len(_header_of_member(archive, key, path).shape)
+    return found
 
 
 def _header_of_member(archive: zipfile.ZipFile, key: str, path: Path) -> _Header:

@@ -102,7 +102,7 @@ def test_doubtful_columns_of_arrays_are_noted_by_number(kind: str, tmp_path: Pat
 def test_copies_of_the_label_with_a_few_changes_are_noted(ending: str, tmp_path: Path) -> None:
     n = 3000
     y = RNG.permutation(np.arange(n) % 3)
-    for n_changed, is_noted in ((2, True), (60, False)):
+    for n_changed, is_noted in ((2, True), (15, False), (60, False)):
         code = 10 - 2.5 * y
         changed = RNG.choice(n, n_changed, replace=False)
         code[changed] = 10 - 2.5 * ((y[changed] + 1) % 3)
@@ -148,6 +148,16 @@ def test_columns_that_outweigh_the_others_are_noted(ending: str, tmp_path: Path)
 def test_few_rows_do_not_outweigh(tmp_path: Path) -> None:
     X = RNG.standard_normal((500, 8))
     X[[7, 400], 2] = 1e6
+    assert not noted("npz", tmp_path, X, np.arange(500) % 3)
+
+
+def test_a_wide_column_among_many_does_not_outweigh_them(tmp_path: Path) -> None:
+    X = RNG.standard_normal((500, 300))
+    X[:, 7] *= 20
+    assert not noted("npz", tmp_path, X, np.arange(500) % 3)
+    X[:, 7] *= 10
+    assert len(noted("npz", tmp_path, X, np.arange(500) % 3)) == 1
+    X[:, [*range(7), *range(8, 300)]] *= 1e-12  # rounding errors of projections on no direction
     assert not noted("npz", tmp_path, X, np.arange(500) % 3)
 
 

@@ -158,8 +158,12 @@ def test_columns_called_as_ids_name_the_rows_if_all_are_different(
 
 @pytest.mark.parametrize("ending", [*TABLES])
 def test_numbers_called_as_ids_are_features_where_values_repeat(ending: str, tmp_path: Path) -> None:
-    found = datasets.load(TABLES[ending](tmp_path / f"rows.{ending}", {"area_id": OTHER // 2, "a": X[:, 0], "label": Y}))
-    assert found.feature_names == ("area_id", "a")
+    for values in (OTHER // 2, np.concatenate([np.arange(N // 2)] * 2)):
+        found = datasets.load(TABLES[ending](tmp_path / f"rows.{ending}", {"area_id": values, "a": X[:, 0], "label": Y}))
+        assert found.feature_names == ("area_id", "a")
+    table = {"area_id": [*NAMES[1:], NAMES[1]], "a": X[:, 0], "label": Y}
+    path = TABLES[ending](tmp_path / f"text.{ending}", table)
+    check_refused(lambda: datasets.load(path), "the column 'area_id' has text")
 
 
 @pytest.mark.parametrize("ending", [*TABLES])
@@ -242,3 +246,16 @@ def test_training_rows_among_the_test_rows_of_one_table_are_noted(ending: str, t
     assert said.startswith(f"'{path}': 1 test row has the 'id' of a training row, such as '{NAMES[0]}'")
     table["id"] = NAMES
     assert not shared(datasets.load(TABLES[ending](tmp_path / f"rows.{ending}", table)))
+
+
+@pytest.mark.parametrize("ending", [*ARRAYS])
+def test_whole_numbers_next_to_rows_are_compared_too(ending: str, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(3).choice(9000, N, replace=False)
+    rows = ARRAYS[ending](tmp_path / f"rows.{ending}", {"X": X, "asset": numbers, "Z": X})
+    labels = write_csv(tmp_path / "labels.csv", {"asset": numbers[OTHER], "label": Y[OTHER]})
+    with pytest.raises(
+        InputError, match=r"do not have the same rows in the same order: 'asset' .*name the rows, rename it$"
+    ):
+        datasets.load(rows, labels=labels)
+    labels = write_csv(tmp_path / "labels.csv", {"asset": numbers, "label": Y})
+    np.testing.assert_array_equal(datasets.load(rows, labels=labels).y, Y)
