@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fastcls._validation.messages import counted
 from fastcls._validation.types import as_numbers
 
 #: values per chunk; a memory map is read chunk by chunk
@@ -53,6 +54,17 @@ def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.n
         "test_rows": sum(len(group.members) for group in found),
         "other_class": sum(bool(group.classes - {int(y_test[at])}) for group in found for at in group.members),
     }
+
+
+def note_on_repeats(repeats: Mapping[str, int], n_test: int) -> str | None:
+    """A note on what `count_repeats` found, and what it means for accuracies; None if no test row equals one."""
+    n, other = repeats["test_rows"], repeats["other_class"]
+    if not n:
+        return None
+    note = f"{n:,} of {counted(n_test, 'test row')} {'equals' if n == 1 else 'equal'} a training row"
+    if other:
+        note += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
+    return f"{note}: {MEMORISED}"
 
 
 def row_bytes(X: np.ndarray) -> Iterator[bytes]:

@@ -189,7 +189,7 @@ class ResultTable:
         ----------
         path : path, optional
             A file to add the rows to, which is created if it does not exist. A row that is there already, in all columns
-            but ``fastcls`` (the version) and times, is skipped. Tables of different columns fit into one file.
+            but ``fastcls`` (the version), notes and times, is skipped. Tables of different columns fit into one file.
 
         Returns
         -------
@@ -207,7 +207,7 @@ class ResultTable:
         if path is None:
             return as_exact_csv(rows)
         times = [name for name in self.columns if name == "seconds" or name.endswith("_seconds")]
-        return append(Path(check_path(path, "a CSV file")), rows, _MARK, times)
+        return append(Path(check_path(path, "a CSV file")), rows, _MARK, [*times, "note"])  # notes name other rows, too
 
     def _shown(self) -> list[int]:
         """The columns that are shown."""
@@ -264,6 +264,17 @@ def add_note(settings: dict[str, Any], text: str | None) -> None:
     """Add a note to those that the settings already have."""
     if text:
         settings["note"] = "; ".join([*([settings["note"]] if "note" in settings else []), text])
+
+
+def note_on_majority(top1: float, low: float, majority: float) -> str | None:
+    """A note on an accuracy whose interval does not lie above that of always naming the majority class; else None."""
+    if low > majority:
+        return None
+    how = "not better" if top1 <= majority else "not significantly better"
+    return (
+        f"accuracy {top1:.4f} is {how} than always naming the majority class of the training rows, {majority:.4f}: are rows "
+        "and labels in the same order?"
+    )
 
 
 def note_on_unknown(truth: np.ndarray, unknown: Mapping[int, Any]) -> str | None:

@@ -24,7 +24,16 @@ from ._failures import Failures
 from ._outcome import Outcome
 from ._progress import Progress
 from ._protocol_answers import model_of, with_answers
-from ._run import announce_data, announce_repeats, compute_checksums, load_data, outcome_of, shown_neighbors, test_part
+from ._run import (
+    announce_data,
+    announce_repeats,
+    baseline,
+    compute_checksums,
+    load_data,
+    outcome_of,
+    shown_neighbors,
+    test_part,
+)
 from ._text import as_options
 from ._writing import write_all
 
@@ -53,8 +62,10 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
             models, why_none = model_of(dataset, options, found)
             if why_none:
                 progress.note(why_none)
-    n_test = len(test_part(dataset)[1])
-    results = _results.results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
+    if "note" in table.settings:
+        progress.note(table.settings["note"])
+    y_test = test_part(dataset)[1]
+    results = _results.results_head(dataset, division, options, len(y_test), progress.notes, evaluations=evaluations(table))
     results["protocol"] = {
         "evaluation": "linear probe" if options.probe else "k-NN and linear" if options.preset == "course" else "k-NN",
         "preset": options.protocol,
@@ -67,6 +78,8 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
         "models": list(models),
         **({} if assignment is None else describe_course(assignment)),
     }
+    if "majority" in table.settings:
+        results["baseline"] = baseline(dataset, y_test)
     plain: dict[str, Any] = _results.as_plain(results)
     outcome = outcome_of(plain, dataset, division, options, progress.notes, failures)
     if assignment is not None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.repeats import MEMORISED, count_repeats, row_bytes
-from fastcls._validation.messages import counted
+from fastcls._scoring.repeats import count_repeats, note_on_repeats, row_bytes
 from fastcls._validation.types import as_numbers
 from fastcls.neighbors import KNeighborsClassifier, training_rows
 
@@ -39,11 +38,4 @@ def count_equal(model: Any, X: np.ndarray) -> int:
 
 def repeats_note(dataset: Dataset, repeats: dict[str, int]) -> str | None:
     """Return a sentence about the effect on the accuracies; None if no test row equals a training row."""
-    n, other = repeats["test_rows"], repeats["other_class"]
-    if not n:
-        return None
-    assert dataset.y_test is not None
-    note = f"{n:,} of {counted(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
-    if other:
-        note += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
-    return f"{note}: {MEMORISED}"
+    return note_on_repeats(repeats, 0 if dataset.y_test is None else len(dataset.y_test))

@@ -62,7 +62,7 @@ def no_difference(results: dict[str, Any]) -> str:
 
 
 #: shown if predicting the majority class makes as few errors as the best model
-NO_BETTER = "No model is better than always predicting the majority class."
+NO_BETTER = "No model is better than always predicting the majority class: are rows and labels in the same order?"
 
 
 def is_no_better(results: dict[str, Any]) -> bool:
@@ -207,6 +207,10 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     for row in protocol["rows"]:
         cells = {**row, "top1_low": _interval(row)}
         table.add_row(*(_cell(column, cells[column], stream) for column in columns))
+    if (majority := results.get("baseline")) and "top1_low" in columns:
+        low, high = majority["test_accuracy_interval"]
+        cells = {"top1": f"{100 * majority['test_accuracy']:.2f}", "top1_low": interval(low, high), columns[0]: "majority"}
+        table.add_row(*(cells.get(column, "-") for column in columns), style="dim")
     console = _console(stream)
     console.print(title, style="bold")
     console.print(table)

@@ -193,7 +193,7 @@ class LBFGS:
     ) -> Found:
         found = self._descend(problem, W, monitor, log, preconditioner, trial)
         if self._is_stuck(found) and problem.arithmetic == "float32":
-            logger.info("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))
+            logger.debug("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))
             problem.arithmetic = "float64"
             found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, preconditioner, trial)
         if self._is_stuck(found):

@@ -11,8 +11,8 @@ as they do. ``_shards.py`` handles rows given in parts, ``_nearest.py`` finds th
 checks.
 
 ``_compare.py`` evaluates several representations by the same protocols, whose names are in ``_names.py``;
-``_representations.py`` checks them, ``_parts.py`` stores what is finished, and ``_comparison.py`` puts the parts together:
-tables, paired tests, agreement.
+``_representations.py`` checks them, ``_folds.py`` pools the answers of folds, ``_parts.py`` stores what is finished, and
+``_comparison.py`` puts the parts together: tables, paired tests, agreement.
 """
 
 from __future__ import annotations

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime.pacing import Progress
-from fastcls._scoring.numbers import Answers, joined, measure
+from fastcls._scoring.numbers import Answers, measure
 from fastcls._scoring.repeats import MEMORISED, count_repeats
-from fastcls._scoring.table import note_on_unknown
+from fastcls._scoring.table import note_on_majority, note_on_unknown
 from fastcls._storage.digest import digest
 from fastcls._validation.base import RandomState, check_n_jobs, check_run, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted, quoted
 from fastcls._validation.row_index import warn_of_indices
 from fastcls._version import __version__
@@ -28,6 +27,7 @@ from ..datasets import Dataset, announce_evaluation, count_evaluation, split_row
 from ._comparison import Comparison, Line, compared, summarized
 from ._evaluated import Evaluated
 from ._few_shot import evaluate_few_shot, notes_on_sizes
+from ._folds import pooled
 from ._knn import evaluate_neighbors
 from ._logistic import Fits
 from ._names import DEFAULT_PROTOCOLS, N_PER_CLASS, N_TRIES, PROTOCOLS, check_protocols
@@ -105,8 +105,10 @@ def compare(
     Notes
     -----
     Pairs are compared at one setting of each protocol, which does not depend on any result: with the most training rows,
-    and at k = 20 or the k nearest to it. Paired tests treat the test rows as independent; that another sample of training
-    rows would give other models is not in them. A note says how many test rows equal a training row, if any do.
+    at k = 20 or the k nearest to it, and under the first metric (never at "better", which is chosen on the test rows).
+    Paired tests treat the test rows as independent; that another sample of training rows would give other models is not in
+    them. Notes say how many test rows equal a training row, which representations equal each other, and which are not
+    better than the majority class, if any.
 
     Examples
     --------
@@ -235,8 +237,10 @@ class Plan:
             raise InputError(
                 f"no class of y has both training rows and test rows ({self.how}): give at least two rows of a class"
             )
-        if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
-            check_two_classes(self.classes)
+        if len(self.classes) < 2:
+            raise InputError(
+                f"all training rows have the class {quoted(self.classes[0])}: give rows of at least two classes"
+            )
         self.n_train = min(len(kept) for kept, _ in self._splits)
         for name in self.protocols:
             if (chosen := PROTOCOLS[name]).kind == "knn" and chosen.preset.n_draws is None:
@@ -282,11 +286,13 @@ class Plan:
 
     def _parts(self) -> list[Part]:
         """The parts, with their keys."""
+        self._digests: dict[str, str] = {}
         rows = digest(np.concatenate([np.concatenate([[len(kept), -1], kept, [-1], held]) for kept, held in self._splits]))
         labels = digest(np.unique(self.y, return_inverse=True)[1]) + digest(self.truth)
         found = []
         for name, X in self._rows.items():
             data = digest(X) + ("" if self._test is None else digest(self._test[name]))
+            self._digests[name] = data
             for protocol in self.protocols:
                 chosen = PROTOCOLS[protocol]
                 setting: list[Any] = [__version__, protocol, sorted(asdict(chosen.preset).items()), self.seed]
@@ -330,7 +336,7 @@ class Plan:
         folds = []
         for kept, held in self._splits:
             folds.append(self._answers(part, kept, held, progress))
-        lines = self._measured(_pooled(folds), folds[0].names)
+        lines = self._measured(pooled(folds), folds[0].names)
         fits = [fold.fits for fold in folds if fold.fits is not None]
         note = Fits(fits[0].max_iter, [end for one in fits for end in one.ends]).note() if fits else None
         self._found[part] = Found(lines, time.perf_counter() - started, note)
@@ -387,8 +393,11 @@ class Plan:
 
     def notes(self) -> list[str]:
         """What to know of the rows, and of the parts: a probe that chose an end of its grid, classes of few rows."""
-        found = [note for note in (note_on_unknown(self.truth, self.unknown), self._repeats_note) if note is not None]
+        about_rows = (note_on_unknown(self.truth, self.unknown), self._repeats_note, self._same_note())
+        found = [note for note in about_rows if note is not None]
         for part in filter(self.is_done, self.parts):
+            if (on_majority := self._majority_note(part)) is not None:
+                found.append(f"{part.protocol}, {part.representation}: {on_majority}")
             if (on_fits := self._found[part].note) is not None:
                 found.append(f"{part.protocol}, {part.representation}: {on_fits}")
             chosen, line = PROTOCOLS[part.protocol], self.compared_line(part)
@@ -405,6 +414,30 @@ class Plan:
             said = [notes for counts in sizes if (notes := notes_on_sizes(self.n_per_class, counts))]
             found += [f"{protocol}: {one}" for one in said[0]] if said else []
         return found
+
+    def _majority_note(self, part: Part) -> str | None:
+        """A note on a part that is trained on all rows and is not better than naming the majority class."""
+        chosen = PROTOCOLS[part.protocol]
+        if chosen.kind == "few_shot" or chosen.preset.per_class is not None:
+            return None
+        return note_on_majority(*self.compared_line(part).numbers.values["top1"][:2], self._majority)
+
+    @cached_property
+    def _majority(self) -> float:
+        """Accuracy of always naming the class that most training rows of the fold have."""
+        n_hits = 0
+        for kept, held in self._splits:
+            labels, counts = np.unique(self.y[kept], return_counts=True)
+            n_hits += int(np.count_nonzero(np.asarray(self.y_test)[held] == labels[counts.argmax()]))
+        return n_hits / len(self.truth)
+
+    def _same_note(self) -> str | None:
+        """A note on representations with the same rows; None if there are none."""
+        by_data: dict[str, list[str]] = {}
+        for name, data in self._digests.items():
+            by_data.setdefault(data, []).append(name)
+        same = [" and ".join(map(quoted, names)) for names in by_data.values() if len(names) > 1]
+        return f"these representations have the same rows: {'; '.join(same)}" if same else None
 
     @cached_property
     def _repeats_note(self) -> str | None:
@@ -433,47 +466,6 @@ class Plan:
             "seed": self.seed,
             "labels": labels,
         }
-
-
-def _pooled(folds: Sequence[Evaluated]) -> list[tuple[dict[str, Any], list[Answers]]]:
-    """The tested settings with the answers of all folds; of single experiments and their mean only the mean.
-
-    Folds of different sizes allow different k: only those of all folds are kept. If no k is one of all folds, because each
-    fold has fewer rows than the smallest k, the largest of each is taken. `n_rows` is that of the smallest fold. A setting
-    that a fold chose for itself, such as C, is a list.
-    """
-    tested = [[(setting, tries) for setting, tries in fold.lines if tries is not None] for fold in folds]
-    tested = [[line for line in lines if line[0].get("experiment", "mean") == "mean"] for lines in tested]
-    if len(folds) == 1:
-        return tested[0]
-    pooled = []
-    by_k = [_by_k(lines) for lines in tested]
-    for group in by_k[0]:
-        of_folds = [groups[group] for groups in by_k]
-        shared = [k for k in of_folds[0] if all(k in lines for lines in of_folds)]
-        for lines in [[of_fold[k] for of_fold in of_folds] for k in shared] or [[one[max(one)] for one in of_folds]]:
-            n_tries = len(lines[0][1])
-            answers = [joined([tries[number] for _, tries in lines]) for number in range(n_tries)]
-            pooled.append((_of_all([setting for setting, _ in lines]), answers))
-    return pooled
-
-
-def _by_k(
-    lines: Sequence[tuple[dict[str, Any], list[Answers]]],
-) -> dict[str, dict[Any, tuple[dict[str, Any], list[Answers]]]]:
-    """Lines by what is given (1 row and the share 1.0 of the rows are not the same), then by k; None without k."""
-    found: dict[str, dict[Any, tuple[dict[str, Any], list[Answers]]]] = {}
-    for setting, tries in lines:
-        given = repr([setting.get("n_per_class"), setting.get("metric")])
-        found.setdefault(given, {})[setting.get("k")] = setting, tries
-    return found
-
-
-def _of_all(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The setting of one line of all folds."""
-    found = {name: [one[name] for one in settings] for name in settings[0]}
-    same = {name: values[0] if values == values[:1] * len(values) else values for name, values in found.items()}
-    return same | ({"n_rows": min(found["n_rows"])} if "n_rows" in found else {})
 
 
 def _some(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -80,10 +80,12 @@ COMPARED_K = 20
 def compared(settings: Sequence[Mapping[str, Any]]) -> int:
     """Which setting of a protocol is compared in pairs: with the most training rows, k = 20 or the nearest, else the last.
 
-    The choice does not depend on any result. A k that differs between folds is a list; its smallest counts.
+    Of several metrics it is the first. The choice does not depend on any result. A k that differs between folds is a list;
+    its smallest counts.
     """
     most = max(one.get("n_rows", 0) for one in settings)
-    places = [at for at, one in enumerate(settings) if one.get("n_rows", 0) == most]
+    metric = settings[0].get("metric")
+    places = [at for at, one in enumerate(settings) if one.get("n_rows", 0) == most and one.get("metric") == metric]
     return min(reversed(places), key=lambda at: abs(int(np.min(settings[at].get("k", COMPARED_K))) - COMPARED_K))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from fastcls._scoring.numbers import NUMBERS, Answers, measure
-from fastcls._scoring.table import ResultTable, add_note, note_on_unknown
+from fastcls._scoring.repeats import note_on_repeats
+from fastcls._scoring.table import ResultTable, add_note, note_on_majority, note_on_unknown
 
 from ._logistic import Fits
 
@@ -58,6 +59,10 @@ class Evaluated:
         That of a probe's chosen setting, if it predicts rows as they are.
     fits : Fits or None
         How the fits ended whose answers these are.
+    majority : int or None
+        The class code that most training rows have; None if only a few rows of each class are trained on.
+    count_repeats : callable or None
+        Counts the test rows that equal a training row, as `fastcls._scoring.repeats.count_repeats`.
     """
 
     title: str
@@ -69,12 +74,20 @@ class Evaluated:
     names: Sequence[str] | None = None
     model: Any = None
     fits: Fits | None = None
+    majority: int | None = None
+    count_repeats: Callable[[], dict[str, int]] | None = None
 
-    def table(self) -> ResultTable:
-        """Measure the answers."""
+    def table(self, *, repeats: bool = False) -> ResultTable:
+        """Measure the answers; `repeats` also notes the test rows that equal a training row."""
         known = [tries for _, tries in self.lines if tries is not None]
         numbers = iter(measure(self.truth, known, len(self.classes), names=self.names))
         lines = [(setting, None if tries is None else next(numbers)) for setting, tries in self.lines]
         settings = dict(self.settings)
         add_note(settings, note_on_unknown(self.truth, self.unknown))
+        if self.majority is not None:
+            settings["majority"] = float(np.mean(self.truth == self.majority))
+            best = max((one.values["top1"] for _, one in lines if one is not None), default=(1.0, 1.0, 1.0))
+            add_note(settings, note_on_majority(*best[:2], settings["majority"]))
+        if repeats and self.count_repeats is not None:
+            add_note(settings, note_on_repeats(self.count_repeats(), len(self.truth)))
         return ResultTable.of_numbers(self.title, settings, lines, self.classes, self.unknown)

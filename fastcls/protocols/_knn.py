@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_random_state, check_run
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
+from fastcls._validation.types import as_numbers
 from fastcls.datasets import scores_test_rows
+from fastcls.metrics import METRICS
 from fastcls.model_selection import CheckedTest, check_test
 
 from ._draws import mteb_draws
@@ -26,6 +29,9 @@ from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, KNNPreset, settings_of
 from ._shards import gather
 from ._validation import check_pair, check_preset, check_preset_ks, check_shards, has_several_labels, published_seed
+
+#: distance up to which neighbours are compared with a query, value by value: equal rows are this near in spite of rounding
+_NO_DISTANCE = 1e-6
 
 
 @scores_test_rows
@@ -110,7 +116,7 @@ def knn_eval(
     check_random_state(random_state)
     if has_several_labels(y, test):
         return neighbors_of_labels(train, y, test, y_test, **options)
-    return evaluate_neighbors(train, y, test, y_test, **options).table()
+    return evaluate_neighbors(train, y, test, y_test, **options).table(repeats=True)
 
 
 def evaluate_neighbors(
@@ -141,7 +147,39 @@ def evaluate_neighbors(
     )
     lines: list[tuple[dict[str, Any], list[Answers] | None]]
     lines = [({"k": int(k)}, [one]) for k, one in zip(ks, answers, strict=True)]
-    return Evaluated(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, truth, classes, unknown)
+    return Evaluated(
+        _title(chosen, len(codes), len(truth)),
+        settings_of(chosen),
+        lines,
+        truth,
+        classes,
+        unknown,
+        majority=int(np.bincount(codes).argmax()),
+        count_repeats=lambda: _count_repeats(train, S, indices, codes, checked, truth, metric),
+    )
+
+
+def _count_repeats(
+    train: Any, S: np.ndarray, indices: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, metric: str
+) -> dict[str, int]:
+    """What `fastcls._scoring.repeats.count_repeats` counts, among the nearest neighbours: the search has found equal rows.
+
+    Neighbours at no distance are compared value by value (under cosine, multiples of the row are there too). More than k of
+    them hide others, so a class may be missed; parts of an iterator are gone by now, and none are counted.
+    """
+    is_near = METRICS[metric].to_distance(S.copy()) <= _NO_DISTANCE
+    queries = np.flatnonzero(is_near.any(axis=1))
+    if not len(queries) or isinstance(train, Iterator):
+        return {"test_rows": 0, "other_class": 0}
+    wanted = np.unique(indices[is_near])
+    rows = gather(check_shards(train, len(codes), metric, test), wanted)
+    n_equal = n_other_class = 0
+    for query in queries:
+        near = indices[query][is_near[query]]
+        equal = near[(as_numbers(rows[np.searchsorted(wanted, near)]) == as_numbers(test.rows[query])).all(axis=1)]
+        n_equal += len(equal) > 0
+        n_other_class += bool((codes[equal] != truth[query]).any())
+    return {"test_rows": n_equal, "other_class": n_other_class}
 
 
 def _by_draws(

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, softmax
+from fastcls._scoring.repeats import count_repeats
 from fastcls._scoring.table import ResultTable, add_note
 from fastcls._validation.base import RandomState, check_random_state, check_run, check_switch, check_verbose
 from fastcls._validation.errors import InputError
@@ -176,7 +178,7 @@ def linear_probe(
         n_jobs=n_jobs,
         progress=progress,
         verbose=verbose,
-    ).table()
+    ).table(repeats=True)
 
 
 def evaluate_probe(
@@ -217,6 +219,7 @@ def evaluate_probe(
             types = f"{VALIDATION[0]} is {name_of(extra[0].dtype)} and train is {name_of(X.dtype)}"
             raise InputError(f"{types}; convert one of them")
     Q = checked.rows
+    repeats = partial(count_repeats, X, codes, Q, truth)  # of rows that are not scaled yet
     if chosen.adamw is not None:
         X, Q, extra = unit_rows(X), unit_rows(Q), None if extra is None else (unit_rows(extra[0]), extra[1])
     X_all = X if extra is None else np.concatenate([X, extra[0]])
@@ -273,7 +276,18 @@ def evaluate_probe(
     if isinstance(model, SoftmaxClassifier):
         model.classes_ = classes  # it was trained on codes
     to_keep = model if isinstance(model, SoftmaxClassifier) else None
-    return Evaluated(title, settings, lines, truth, classes, unknown, model=to_keep, fits=fits)
+    return Evaluated(
+        title,
+        settings,
+        lines,
+        truth,
+        classes,
+        unknown,
+        model=to_keep,
+        fits=fits,
+        majority=int(np.bincount(codes_all).argmax()),
+        count_repeats=repeats,
+    )
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:

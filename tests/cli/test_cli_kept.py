@@ -492,5 +492,7 @@ def test_a_model_that_is_no_better_than_the_majority_class_is_not_called_best(mo
     result = cli("run", "data.npz", "--ks", "1", "--models", models)
     assert result.exit_code == 0, result.stderr
     best = result.stdout.splitlines()[-2]
-    assert best.endswith("No model is better than always predicting the majority class.")
+    assert best.endswith(
+        "No model is better than always predicting the majority class: are rows and labels in the same order?"
+    )
     assert models == "knn" or best.startswith("Best model: none. ")

@@ -201,7 +201,7 @@ def test_the_majority_class_is_the_last_line_and_a_model_that_is_no_better_is_re
     assert "324 of 360" in line
     assert "No model is better" not in text
     outcome.results["baseline"] |= {"test_errors": 0}
-    assert "No model is better than always predicting the majority class." in render_report(outcome)
+    assert "than always predicting the majority class: are rows and labels in the same order?" in render_report(outcome)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -7,6 +7,7 @@ from typing import Any
 from fastcls._scoring.table import NUMBERS, is_bound
 from fastcls.cli._compare_table import p_text
 from fastcls.cli._words import counted, interval, pairs, percent, seconds
+from fastcls.display import style
 
 #: column -> heading; numbers without one are shown under their own name. A page has more room than a terminal
 HEADINGS = {
@@ -99,8 +100,18 @@ def protocol_table(results: dict[str, Any]) -> dict[str, Any] | None:
     p_values = protocol["p_values"] if len(protocol["rows"]) > 1 else []
     for row, p in zip(rows, p_values, strict=False):
         row["cells"].append(("–" if p is None or row["best"] else p_text(p), ""))
+    if majority := results.get("baseline"):
+        always = {
+            columns[0]: (f"always {style.shorten(majority['class_name'], 24)}", ""),
+            "top1": (percent(majority["test_accuracy"]), interval(*majority["test_accuracy_interval"])),
+        }
+        cells = [always.get(name, ("–", "")) for name in columns] + ([("–", "")] if p_values else [])
+        rows.append({"cells": cells, "best": False})
     headings = [HEADINGS.get(name, name) for name in columns] + (["p"] if p_values else [])
-    settings = {key: value for key, value in protocol["settings"].items() if key != "source" and value is not False}
+    said_elsewhere = ("source", "note", "majority")
+    settings = {
+        key: value for key, value in protocol["settings"].items() if key not in said_elsewhere and value is not False
+    }
     return {
         "columns": [(heading, name in _TEXTS) for heading, name in zip(headings, [*columns, "p"], strict=False)],
         "rows": rows,
