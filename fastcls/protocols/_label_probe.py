@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from fastcls._gradient.prediction import linear_scores
-from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
 from fastcls._scoring.table import ResultTable, add_note
@@ -20,16 +16,16 @@ from fastcls._validation.base import RandomState, check_run
 from fastcls._validation.errors import InputError
 from fastcls._validation.label_matrix import check_label_matrix, check_same_labels
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_features, check_same_names
-from fastcls._validation.types import name_of
 from fastcls.model_selection import advice_at_end
 from fastcls.optim import shared_directions
 
 from ..datasets import train_validation_split
 from ._draws import dinov3_label_split
-from ._logistic import Fits, at_minimum, ended
+from ._logistic import Fits, scores_of, trained_to_minimum
 from ._multilabel import Labels, check_label_preset, checked_label_test, checked_labels, label_table, probe_of_labels
 from ._presets import LABEL_PROBES, MULTILABEL_PRESETS, PROBE_PRESETS, ProbePreset
-from ._validation import VALIDATION, check_shards, check_validation, published_seed
+from ._shards import whole
+from ._validation import VALIDATION, check_same_type, check_shards, check_validation, published_seed
 
 
 @shared_directions()
@@ -61,8 +57,7 @@ def evaluate_label_probe(
         )
     chosen, labels = PROBE_PRESETS[preset], checked_labels(y, y_test)
     checked = checked_label_test(test, labels, "l2")
-    parts = list(check_shards(train, len(labels.train), "l2", checked))
-    X = parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
+    X = whole(check_shards(train, len(labels.train), "l2", checked))
     check_same_features(X, checked.rows)
     Y, drawn = labels.train, {}  # C must not depend on which labels the test rows have
     if validation is None:
@@ -143,8 +138,7 @@ def _checked_validation(validation: Any, X: np.ndarray, labels: Labels, test: Ch
     check_same_names(checked, test, VALIDATION[0], "test")
     rows = checked.rows
     check_same_features(X, rows, VALIDATION[0])
-    if rows.dtype != X.dtype:
-        raise InputError(f"{VALIDATION[0]} is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")
+    check_same_type(rows, X)
     Y, _ = check_label_matrix(table, len(rows), *reversed(VALIDATION))
     check_same_labels(Y, labels.train.shape[1], VALIDATION[1], "y")
     return rows, Y
@@ -166,11 +160,8 @@ def _margins(
         if codes.min() == codes.max():  # no weight is better than 0, and no bias is the best: scikit-learn's constant
             margins[:, label] = np.inf if codes[0] else -np.inf
             continue
-        model = at_minimum(C, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note
-            model.fit(X, codes)
-        fits.ends.append(ended(model, max_iter))
-        scores = linear_scores(queries, model.coef_, model.intercept_, threads.effective(n_jobs))
+        model, converged, n_iter = trained_to_minimum(X, codes, C, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
+        fits.ends.append((converged, n_iter))
+        scores = scores_of(model, queries, n_jobs)
         margins[:, label] = scores[:, 1] - scores[:, 0]
     return fits, margins

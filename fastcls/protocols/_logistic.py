@@ -11,14 +11,17 @@ Sources: scikit-learn, sklearn/linear_model/_logistic.py, _linear_loss.py and _l
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from fastcls._gradient.prediction import linear_scores
 from fastcls._runtime import threads
 from fastcls._validation.messages import counted
 from fastcls._validation.types import as_numbers
@@ -83,6 +86,22 @@ class Fits(NamedTuple):
                 "the rows to values near 1"
             )
         return "; ".join(notes) or None
+
+
+def trained_to_minimum(
+    X: np.ndarray, codes: np.ndarray, C: float, *, max_iter: int, tol: float, n_jobs: int | None
+) -> Trained:
+    """Fit the classifier `at_minimum`, without a warning: tables have a note on the fits whose answers they have."""
+    model = at_minimum(C, max_iter=max_iter, tol=tol, n_jobs=n_jobs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, codes)
+    return Trained(model, *ended(model, max_iter))
+
+
+def scores_of(model: Any, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
+    """The score of every class for every row, float64 (n_rows, n_classes)."""
+    return linear_scores(rows, model.coef_, model.intercept_, threads.effective(n_jobs))
 
 
 def ended(model: Any, max_iter: int) -> tuple[bool, int]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.label_numbers import LabelAnswers, measure_labels
@@ -28,7 +27,7 @@ from fastcls._validation.types import widened
 from fastcls.metrics import METRICS, check_magnitude
 
 from ._draws import mteb_label_draws
-from ._logistic import Fits, fit_logistic
+from ._logistic import Fits, fit_logistic, scores_of
 from ._nearest import nearest_by_preset
 from ._presets import KNN_PRESETS, MULTILABEL_PRESETS, PROBE_PRESETS, KNNPreset, MultilabelPreset, settings_of
 from ._shards import gather
@@ -113,7 +112,7 @@ def probe_of_labels(
         for label in range(own.shape[1]):
             model = fit_logistic(wide, own[:, label], 2, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs)
             fits.ends.append((model.converged, model.n_iter_))
-            scores = linear_scores(checked.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
+            scores = scores_of(model, checked.rows, n_jobs)
             margins[:, label] = scores[:, 1] - scores[:, 0]
         shares = expit(margins)
         return LabelAnswers(margins > 0, shares, shares)

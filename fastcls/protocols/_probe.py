@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
-from fastcls._gradient.prediction import linear_scores
-from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, softmax
 from fastcls._scoring.repeats import count_repeats
@@ -23,7 +19,6 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features, check_same_names
-from fastcls._validation.types import name_of
 from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
 from fastcls.optim import shared_directions
@@ -33,14 +28,16 @@ from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
 from ._evaluated import Evaluated
 from ._label_probe import evaluate_label_probe
-from ._logistic import Fits, FittedLogistic, Trained, at_minimum, ended
+from ._logistic import Fits, Trained, scores_of, trained_to_minimum
 from ._norm_penalty import at_minimum_of_norm
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
+from ._shards import whole
 from ._validation import (
     VALIDATION,
     check_pair,
     check_preset,
+    check_same_type,
     check_shards,
     check_validation,
     has_several_labels,
@@ -211,13 +208,11 @@ def evaluate_probe(
             raise InputError(f"preset={chosen.name!r} chooses nothing on validation rows: omit validation")
         return probe_by_draws(chosen, train, codes, classes, tested, seed, n_jobs, progress, verbose)
     extra = None if validation is None else _checked_validation(validation, classes, checked)
-    X = _whole(list(check_shards(train, len(codes), "l2", checked)))
+    X = whole(check_shards(train, len(codes), "l2", checked))
     check_same_features(X, checked.rows)
     if extra is not None:
         check_same_features(X, extra[0], VALIDATION[0])
-        if extra[0].dtype != X.dtype:
-            types = f"{VALIDATION[0]} is {name_of(extra[0].dtype)} and train is {name_of(X.dtype)}"
-            raise InputError(f"{types}; convert one of them")
+        check_same_type(extra[0], X)
     Q = checked.rows
     repeats = partial(count_repeats, X, codes, Q, truth)  # of rows that are not scaled yet
     if chosen.adamw is not None:
@@ -296,10 +291,6 @@ def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
     return {"max_iter": chosen.last_max_iter, "tol": chosen.tol, **({"penalty": "norm"} if chosen.norm_penalty else {})}
 
 
-def _whole(parts: list[CheckedRows]) -> np.ndarray:
-    return parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
-
-
 def _checked_validation(validation: Any, classes: np.ndarray, test: CheckedRows) -> tuple[np.ndarray, np.ndarray]:
     rows, labels = check_validation(validation)
     checked, codes, unknown = check_test(rows, labels, classes, "l2", *VALIDATION)
@@ -342,11 +333,7 @@ def _trained(
         return at_minimum_of_norm(X, codes, strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
     if chosen.penalises_both and codes.max() == 1:
         strength = 2.0 * strength  # |-w/2|^2 + |w/2|^2 is half of the |w|^2 of scikit-learn
-    model = at_minimum(strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the table has a note on those whose answers it has
-        model.fit(X, codes)
-    return Trained(model, *ended(model, max_iter))
+    return trained_to_minimum(X, codes, strength, max_iter=max_iter, tol=chosen.tol, n_jobs=n_jobs)
 
 
 def best_of(tried: dict[float, float]) -> float:
@@ -361,11 +348,6 @@ def probe_of_best_cost(
     tried = _Sweep(X, codes, X_held, codes_held, chosen, 0, n_jobs, None, 0).all()
     best = best_of(tried)
     return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True).model
-
-
-def scores_of(model: AdamWProbe | FittedLogistic | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
-    """The score of every class, float64 (n_rows, n_classes)."""
-    return linear_scores(rows, model.coef_, model.intercept_, threads.effective(n_jobs))
 
 
 class _Sweep:

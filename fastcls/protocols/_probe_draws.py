@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._gradient.prediction import linear_scores
-from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
 from fastcls._scoring.table import add_note
@@ -19,7 +17,7 @@ from fastcls.model_selection import CheckedTest
 
 from ._draws import mteb_draws
 from ._evaluated import Evaluated, names_of_mteb, with_labels_ranked
-from ._logistic import Fits, fit_logistic
+from ._logistic import Fits, fit_logistic, scores_of
 from ._presets import ProbePreset
 from ._shards import gather
 from ._validation import check_shards
@@ -54,7 +52,7 @@ def probe_by_draws(
             part, codes[drawn], n_classes, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs
         )
         fits.ends.append((model.converged, model.n_iter_))
-        scores = linear_scores(test.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
+        scores = scores_of(model, test.rows, n_jobs)
         found.append(mteb_answers(scores, truth))
         if verbose:
             took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"

@@ -170,6 +170,12 @@ def _typed(values: list[int | float]) -> set[tuple[type, int | float]]:
 VALIDATION = ("validation[0]", "validation[1]")
 
 
+def check_same_type(rows: np.ndarray, X: np.ndarray) -> None:
+    """Refuse validation rows of another type than the training rows."""
+    if rows.dtype != X.dtype:
+        raise InputError(f"{VALIDATION[0]} is {name_of(rows.dtype)} and train is {name_of(X.dtype)}; convert one of them")
+
+
 def check_validation(validation: Any) -> tuple[Any, Any]:
     """The pair (rows, labels)."""
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
