@@ -339,8 +339,8 @@ def vote_labels(
 class LectureNearestNeighbor:
     """The classifier on the lecture's slide: stores the training rows, predicts the label of the nearest one under L1.
 
-    It is as on the slide, with one fix: there, ``np.abs(Xtr - x)`` on uint8 wraps around (3 - 5 is 254), which costs 14
-    points of accuracy on CIFAR-10.
+    It is as on the slide, with one fix: there, ``np.abs(Xtr - x)`` on uint8 wraps around (3 - 5 is 254). On CIFAR-10 the
+    right differences have about 38.6 % accuracy, the wrapped ones about 24.9 %.
 
     Parameters
     ----------
