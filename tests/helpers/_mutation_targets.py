@@ -17,7 +17,7 @@ TARGETS = {
         "search/test_search.py search/test_radius.py search/test_tree.py search/test_growth.py "
         "search/test_low_dimensional.py search/test_filter.py search/test_filter_ranges.py search/test_changed_rows.py "
         "search/test_search_report.py search/test_interrupt.py search/test_filter_hostile.py neighbors/test_neighbors.py "
-        "neighbors/test_duplicates.py neighbors/test_matrix.py",
+        "neighbors/test_duplicates.py neighbors/test_matrix.py neighbors/test_votes.py",
     ),
     "vote": (
         "_scoring/votes.py _scoring/label_votes.py neighbors/_votes.py neighbors/_class_mean.py "
@@ -129,26 +129,26 @@ EXPLAINED: dict[str, str] = {
     "wanted in zip(array.shape, shape, strict=True)): @113: True -> False": (
         "the line above compares the numbers of dimensions"
     ),
-    "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) @65: 1 -> 0": (
-        "the number of classes divides the weights of all neighbours of a query alike, and no vote depends on it"
-    ),
-    "_gradient/prediction.py: continue @0: continue -> pass": ("no row of the chunk is certain, and all are computed again"),
+    "model_selection/_fold_votes.py: present = np.count_nonzero(self._counts) - (self._counts[own] == 1) "
+    "@65: 1 -> 0": "the number of classes divides the weights of all neighbours of a query alike, and no vote depends on it",
+    "_gradient/prediction.py: continue @0: continue -> pass": "no row of the chunk is certain, and all are computed again",
     "_gradient/scaling.py: sums = np.zeros((1, padded(X.shape[1]))) @17: 1 -> 2": "a row more, which is not used",
     "neighbors/_class_mean.py: made /= np.where(lengths > 0, lengths, 1.0) @39: 1.0 -> -1.0": (
         "only rows of zeros are divided by it, and -0.0 equals 0.0"
     ),
-    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": ("a part lies within its model's classes"),
+    "_gradient/space.py: biases[at * C : (at + 1) * C][part] = b @28:  ->  + 1": "a part lies within its model's classes",
     "_simd/search/avx2.h: #define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, "
     "b), _mm256_set1_epi64x(-1))) @107: 1 -> 2": "a blend reads the sign of each mask alone",
     "_simd/linear/softmax.h: e = FUSED(1.0 / 479001600, r, 1.0 / 39916800); @36: 39916800 -> 39916799": (
         "it changes e^r by less than 1e-20, as |r| is at most ln(2) / 2"
     ),
-    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass": ("each estimator has its own"),
-    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass #2": ("each estimator has its own"),
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass": "each estimator has its own",
+    "_storage/saving.py: raise NotImplementedError @0: raise NotImplementedError -> pass #2": "each estimator has its own",
     "losses.py: excess[at, y] = 0.0 @16: 0.0 -> -1.0": "no number of at most 0 counts",
-    "losses.py: excess[at, y] = -np.inf @0: excess[at, y] = -np.inf -> pass": ("it is 0 then, and so is the least loss"),
-    '_storage/external_rows.py: flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) @34: 0 '
-    "-> 1": "for systems that lack O_NOFOLLOW",
+    "losses.py: excess[at, y] = -np.inf @0: excess[at, y] = -np.inf -> pass": "it is 0 then, and so is the least loss",
+    '_storage/external_rows.py: flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) @34: 0 -> 1': (
+        "for systems that lack O_NOFOLLOW"
+    ),
     '_search/filter/stored.py: return arrays, {"panel_rows": encode_loops.PANEL_ROWS[levels[0].kind], '
     '"chunks": sizes} @61: 0 -> -1': "all levels of a filter are of one kind",
     "_search/filter/stored.py: given = [_array(arrays, name, dtype, (int(ends[-1]), *rest))[e - h : e] for "
@@ -163,13 +163,50 @@ EXPLAINED: dict[str, str] = {
     ),
     "penalties.py: return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0) "
     "@76: 1.0 -> -1.0": "a quotient by a norm of 0, which is not above any limit, is not used",
-    "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": ("one step more along links; no system follows more than 40"),
+    "_storage/atomic.py: for _ in range(40): @15: 40 -> 41": "one step more along links; no system follows more than 40",
     "_search/bounds.py: roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the "
     "sum, and those of two packed values @49: 2 -> 3": "the bound gets wider by one rounding, and stays a bound",
     "_search/filter/levels_l1.py: flipped = points @ points.mean(axis=0) < 0  # features that vary in the "
-    "opposite direction get a minus @41: 0 -> -1": ("a bound holds for any signs; these only decide how much it rules out"),
+    "opposite direction get a minus @41: 0 -> -1": "a bound holds for any signs; these only decide how much it rules out",
     "_search/filter/search.py: self.gave_up = not self.forced and self._cost() > doubt * "
-    "brute_cost(self.rows, self.metric) @48: > -> >=": ("at equal costs either path may be taken: both give one answer"),
+    "brute_cost(self.rows, self.metric) @48: > -> >=": "at equal costs either path may be taken: both give one answer",
     "_search/rows.py: scratch = np.empty((n_threads, 0 if name_of(rows.dtype) == arithmetic else "
     "rows.shape[1])) @31: 0 -> 1": "one number more in an array that is not used then",
+    "_loops/matrix.pxd: n = min(<Py_ssize_t> 8, n_queries - group * 8) @42: * -> +": (
+        "the lanes beyond the last query are computed and not written; only a sanitizer sees what they are read from"
+    ),
+    "_loops/panels.pxd: return panel.step_features * (1 << panel.element) @30: 1 -> 2": (
+        "packed features are further apart, in twice the scratch"
+    ),
+    "_search/filter/encode_loops.pyx: &shifts[0], &scratch[threadid(), 0]) @33: 0 -> 1": (
+        "a thread's projections begin one place later; only a sanitizer sees the place beyond the last thread's"
+    ),
+    "_search/filter/filter_loops.pyx: entries += found.n @8: += -> -=": (
+        "how many rows the lists advance at a time, not which"
+    ),
+    "_search/filter/filter_loops.pyx: filter.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else "
+    "NULL @61: > -> >=": "without norms the address is not read",
+    "_search/filter/filter_loops.pyx: share = (n_rows_at_once * filter.row_bytes // n_lists + 63) // 64 * 64 "
+    "@56: 63 -> 62": "how much is prefetched at a time",
+    "_search/filter/lists.pxd: cdef const uint8_t *y = filter.rows + row * filter.row_bytes @36: + -> - #2": (
+        "an address to prefetch"
+    ),
+    "_search/filter/lists.pxd: return at + 64 @10: + -> -": (
+        "the last list ends in room that a panel's rows seldom reach; only a sanitizer sees them"
+    ),
+    "_simd/filter/avx2.h: __builtin_prefetch(p + i); @0: __builtin_prefetch(p + i); -> ;": "a prefetch",
+    "_simd/filter/avx2.h: const __m256i low = _mm256_permutevar8x32_epi32(keys, _mm256_setr_epi32(0, 2, 4, "
+    "6, 0, 2, 4, 6)); @90: 4 -> 3": "only the four low lanes are read",
+    "_simd/filter/ssse3.h: #define AHEAD 4 @14: 4 -> 5": "how far ahead rows are prefetched",
+    "_simd/filter/ssse3.h: return _mm_cvtsi128_si32(_mm_add_epi32(a, _mm_shuffle_epi32(a, _MM_SHUFFLE(2, 3, "
+    "0, 1)))); @75: 2 -> 1": "only the lowest lane is read",
+    "_simd/linear/columns.h: FASTCLS_PREFETCH(ahead_1 + f); @25: + -> -": "an address to prefetch",
+    "_simd/search/low_dimensional.h: COMPARE(6, 5) COMPARE(5, 4) COMPARE(4, 3) COMPARE(3, 2) COMPARE(2, 1) "
+    "COMPARE(1, 0) COMPARE(0, 0) @67: 1 -> 2": "the macro does not use its second parameter",
+    "model_selection/_fold_votes.py: wanted = math.ceil((k + 4 * math.sqrt(k * (1 - kept))) / kept) + 1 @65: 1 -> 2": (
+        "one neighbour more; queries that keep too few search again"
+    ),
+    "neighbors/_loaded.py: CHECKED_BYTES = 2_000_000_000 @16: 2_000_000_000 -> 1999999999": (
+        "one byte less of two gigabytes, by which a time is limited"
+    ),
 }

@@ -127,6 +127,22 @@ def test_the_bound_on_the_curvature_of_squared_hinges_is_reached_where_all_count
     assert LOSSES["squared_hinge"].curvature(n_classes) == pytest.approx(largest, rel=1e-9)
 
 
+@pytest.mark.parametrize("margin", [1.0, 2.5])
+@pytest.mark.parametrize("name", ["hinge", "crammer_singer", "one_vs_all"])
+def test_the_curvature_of_a_loss_with_kinks_is_that_of_parabolas_as_wide_as_the_margin(name, margin):
+    """Each kink of max(0, x) bends by 1 / margin then. A pair of scores has the Laplacian of an edge."""
+    n = 5
+    star = np.eye(n) * np.r_[n - 1, np.ones(n - 1)]
+    star[0, 1:] = star[1:, 0] = -1.0  # the true class against each rival
+    edge = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    bends = {"hinge": star, "crammer_singer": edge, "one_vs_all": np.eye(n)}[name] / margin
+    assert LOSSES[name].curvature(n, margin=margin) == pytest.approx(np.linalg.eigvalsh(bends).max(), rel=1e-12)
+    if name != "crammer_singer":
+        of_mean = LOSSES[name].curvature(n, margin=margin, class_reduction="mean")
+        n_terms = n if name == "one_vs_all" else n - 1
+        assert of_mean == pytest.approx(np.linalg.eigvalsh(bends).max() / n_terms, rel=1e-12)
+
+
 def test_hinge_subgradient_on_the_kink_is_zero():
     """[10, 9, 9] with y = 0: both rivals sit exactly on the margin."""
     for found in (loss_and_gradient("hinge", [[10, 9, 9]], [0]), compiled("hinge", [[10, 9, 9]], [0])):

@@ -7,6 +7,7 @@ import pytest
 from _rows import NUMPY_TYPES
 
 from fastcls import _kernels, pairwise_distances, reference, simd
+from fastcls._runtime import threads
 from fastcls._search import matrix
 from fastcls.metrics import METRICS
 
@@ -44,6 +45,29 @@ def test_every_kernel_has_the_bits_of_the_reference(dtypes, metric):
                 simd.use(isa)
                 found = matrix.all_pairs(X, Q, metric, n_threads=n_threads)
                 assert found.tobytes() == wanted.tobytes(), (isa, d, n_queries, n_rows, n_threads)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_every_place_is_written_by_any_number_of_jobs(n_threads, dtype, monkeypatch):
+    """Many queries are divided into jobs, few share the rows among the threads; two blocks of features share sums."""
+    monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
+    monkeypatch.setattr(matrix, "_QUERIES_PER_JOB", 16)
+    monkeypatch.setattr(matrix.bounds, "BLOCK_BYTES", 64)
+    empty = np.empty
+    monkeypatch.setattr(matrix.np, "empty", lambda *given, **more: filled(empty(*given, **more)))
+    rng = np.random.default_rng(0)
+    for d, n_queries in itertools.product((64, 100, 128, 150, 200), (9, 40, 100)):
+        Q, X = rows_of(rng, n_queries, d, dtype), rows_of(rng, 70, d, dtype)
+        for metric in METRICS:
+            found = matrix.all_pairs(X, Q, metric, n_threads=n_threads)
+            assert found.tobytes() == reference.rank_distances(Q, X, metric).tobytes(), (d, n_queries, metric)
+
+
+def filled(array):
+    """The array with numbers that no result has."""
+    array.fill(77)
+    return array
 
 
 def test_bytes_wider_than_a_block_of_packed_features():

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier as Theirs
 
 import fastcls
-from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, evaluate_k, reference
+from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, _kernels, evaluate_k, reference
 from fastcls._scoring.votes import vote, weights_of
 from fastcls._validation.errors import InputError
 
@@ -271,3 +271,15 @@ def test_more_neighbors_than_rows_with_weight_are_refused():
     assert model.predict([[0.0]]).tolist() == [0]
     with pytest.raises(InputError, match="only 2 training rows, not counting the query's own"):
         model.predict(None)
+
+
+@pytest.mark.parametrize("n_queries", [1, 2])
+def test_the_compiled_vote_writes_every_total_of_a_query_with_a_label_that_is_no_class(n_queries):
+    labels = np.array([[0, 7], [1, 1]])[:n_queries]
+    totals, winners = np.full((n_queries, 3), 9.0), np.full((n_queries, 1), 9)
+    tied = np.full((n_queries, 1), 9, dtype=np.uint8)
+    none, no_weights = np.empty(0, dtype=np.int64), np.empty((0, 0))
+    given = (labels, none, no_weights, np.array([2]), False, winners, tied, totals, 3, np.empty((1, 16)), 1)
+    assert _kernels.vote(*given) == 1
+    assert totals.tolist() == [[0, 0, 0], [0, 2, 0]][:n_queries]
+    assert (winners.ravel().tolist(), tied.ravel().tolist()) == ([0, 1][:n_queries], [0, 0][:n_queries])

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastcls._search import matrix as _matrix
+from fastcls._search.filter import encode_loops, levels_l2
 from fastcls._search.filter import levels as _levels
-from fastcls._search.filter import levels_l2
 from fastcls._search.rows import Rows
 from fastcls._validation.types import BFLOAT16, STORED_TYPES, is_floating, narrowed, widened
 
@@ -348,3 +348,12 @@ def test_whole_numbers_of_this_test_are_exact():
     rows[0, 0], rows[1, 1], rows[2, 2] = 0.0, 5e-324, -1.7e308
     numbers, exponent = whole(rows)
     assert all(Fraction(float(v)) == int(n) * Fraction(2) ** exponent for v, n in zip(rows.flat, numbers.flat, strict=True))
+
+
+def test_norms_of_signed_codes_are_exact():
+    rng = np.random.default_rng(0)
+    for n, width in ((1, 1), (3, 70), (200, 5), (6, 300)):
+        codes = rng.integers(-127, 128, (n, width), dtype=np.int8)
+        norms = np.full(n, -1, dtype=np.int32)
+        encode_loops.code_norms(codes.view(np.uint8), norms, 2)
+        assert norms.tolist() == np.square(codes.astype(int)).sum(axis=1).tolist()

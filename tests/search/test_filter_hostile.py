@@ -11,7 +11,7 @@ from _rows import NUMPY_TYPES, assert_same_bytes
 
 from fastcls import metrics, simd
 from fastcls._search import matrix, plan
-from fastcls._search.filter import levels_l1
+from fastcls._search.filter import filter_loops, levels_l1
 from fastcls._search.filter import search as filter_search
 from fastcls._search.rows import Rows
 
@@ -238,3 +238,26 @@ def test_the_cases_are_what_they_are_called():
     ties = cases.stored(cases.HOSTILE["ties"](rng, N_ROWS, 64), "uint8")
     S = np.sort(matrix.all_pairs(ties, ties[:50], "l2", n_threads=1), axis=1)
     assert (S[:, 8] == S[:, 9]).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ours, theirs: ([], []),
+        lambda ours, theirs: (ours, theirs[1:]),
+        lambda ours, theirs: (ours[:1], theirs),
+        lambda ours, theirs: (4 * ours, 4 * theirs),
+    ],
+)
+def test_the_compiled_search_checks_the_number_of_levels(change, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = np.clip(128 + 20 * rng.normal(size=(N_ROWS, 8)) @ rng.normal(size=(8, 256)), 0, 255).astype(np.uint8)
+    rows = cases.with_levels([X], "l2", cases.every_level(X, "l2"))
+    calls, search = [], filter_loops.search
+    monkeypatch.setattr(filter_loops, "search", lambda *args: calls.append(args) or search(*args))
+    cases.search(rows, X[:20], 3, "l2", "filter")
+    args = list(calls[0])
+    assert 2 <= len(args[4]) == len(args[5]) <= 4
+    args[4], args[5] = change(*args[4:6])
+    with pytest.raises(ValueError, match=f"{len(args[4])} levels of rows and {len(args[5])} of queries"):
+        search(*args)

@@ -47,6 +47,9 @@ def test_report_of_a_real_search_has_short_lines_and_one_line_as_repr():
     model = KNeighborsClassifier(3, algorithm="filter", n_jobs=1).fit(X, np.arange(3000) % 3)
     model.predict(X[:50])
     report = model.search_report_
+    assert report.computed >= 150  # k for each query
+    for level in report.levels:
+        assert level.pairs_in >= level.pairs_out >= report.computed
     lines = str(report).splitlines()
     assert 4 <= len(lines) <= 8
     assert max(map(len, lines)) <= 100

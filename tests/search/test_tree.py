@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from fastcls import NearestNeighbors, knn, reference, simd
 from fastcls._runtime import pacing, threads
-from fastcls._search import plan
+from fastcls._search import plan, tree_loops
 from fastcls._search import tree as _tree
-from fastcls._search.rows import Rows
+from fastcls._search.rows import Rows, as_bytes, storage_of
 from fastcls.metrics import METRICS
 
 SERVED = [name for name, metric in METRICS.items() if metric.sum_is_rank_distance]
@@ -322,3 +322,16 @@ def test_functions_and_pickles_take_the_tree_too():
     assert_same_bytes(model.kneighbors(Q), wanted)
     assert_same_bytes(knn(Q, X, 4), wanted)
     assert_same_bytes(pickle.loads(pickle.dumps(model)).kneighbors(Q), wanted)
+
+
+def test_halves_are_separated_whatever_the_pivots_are():
+    """Quickselect's pivot is sometimes the smallest key of all: those rows are left out of the next step, one by one."""
+    rng = np.random.default_rng(0)
+    for n in [*range(2, 80), *rng.integers(80, 500, 1500).tolist()]:
+        X = rng.standard_normal((n, 1))
+        order = np.arange(n, dtype=np.int32)
+        keys, lowest, boxes = np.full((n + 2, 2), np.nan), np.empty(4, dtype=np.int32), np.empty((4, 2, 1))
+        tree_loops.halve_level(as_bytes(X), storage_of(X), order, keys[1:-1], lowest, boxes, 1, 1)
+        assert sorted(order.tolist()) == list(range(n))
+        assert n == 1 or X[order[: n // 2]].max() < X[order[n // 2 :]].min(), n
+        assert np.isnan(keys[[0, -1]]).all()

@@ -53,19 +53,6 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
             memcpy(Z_out + (i * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
 
 
-def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
-    """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
-
-    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h. For int8 rows, the products of x +
-    128.
-    """
-    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
-    cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
-    for group in prange((n + 5) // 6, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=8):
-        project_six(&X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1],
-                    &Z_out[group * 6, 0])
-
-
 def segment_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
                  double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
     """Signed sums over segments of features: segment g has the features order[g x size ...], -1 for none.
