@@ -17,10 +17,22 @@ import fastcls
 FURTHER = ("linear", "neighbors", "persistence")
 
 GUIDE = {
-    "Begin": ("start", "data", "results"),
+    "Begin": ("start", "data", "results", "errors"),
     "Learn": ("course", "teaching"),
     "Next steps": ("today", "later"),
-    "Use": ("classifiers", "evaluation", "compare", "neighbors", "models", "dask", "report", "displays", "demos"),
+    "Use": (
+        "classifiers",
+        "from_others",
+        "evaluation",
+        "compare",
+        "neighbors",
+        "models",
+        "serving",
+        "dask",
+        "report",
+        "displays",
+        "demos",
+    ),
     "Why the answers are exact": ("bounds", "filter"),
     "What fastcls is not for": ("not_here",),
     "What is promised, and tested": ("trust",),

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "start.md",
     "classifiers.md",
+    "from_others.md",
+    "serving.md",
+    "errors.md",
     "models.md",
     "evaluation.md",
     "compare.md",
@@ -30,15 +33,17 @@ NAMES = (
 PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in NAMES}
 
 #: blocks that a page has at least, if fewer than five
-LEAST = {"start.md": 1, "displays.md": 2, "today.md": 2, "later.md": 1}
+LEAST = {"start.md": 1, "serving.md": 3, "displays.md": 2, "today.md": 2, "later.md": 1}
 
-OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab")
+OPTIONAL = ("skops", "onnxruntime", "zarr", "umap", "cleanlab", "faiss", "torch", "fastapi")
+WITH = {"fastapi": ("httpx", "python_multipart")}  # what a test client and forms need
 
 
 def needs(code):
     """The optional packages that a block imports."""
     drawn = ["matplotlib"] if ".plot()" in code else []
-    return drawn + [name for name in OPTIONAL if re.search(rf"^import {name}\b", code, re.MULTILINE)]
+    found = [name for name in OPTIONAL if re.search(rf"^(import|from) {name}\b", code, re.MULTILINE)]
+    return drawn + found + [other for name in found for other in WITH.get(name, ())]
 
 
 @pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.build] * (p == "evaluation.md")) for p in PAGES])
