@@ -289,6 +289,7 @@ def compare(
             help="Folder for report.html, results.json and finished parts; a second run with it skips what is there.",
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the results of a comparison of other data.")] = False,
     csv: Csv = None,
     as_json: AsJson = False,
 ) -> None:
@@ -314,6 +315,7 @@ def compare(
         seed=seed,
         out=path_of(out),
         csv=path_of(csv, "--csv"),
+        force=force,
     )
     from ._compare import closing_lines as last_lines
     from ._compare import compare as compare_all

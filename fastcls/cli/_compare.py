@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,22 @@ def check_folder(options: CompareOptions) -> None:
             raise InputError(
                 f"the folder {folder} contains {printable(entry.name)}, which fastcls compare did not write: choose another "
                 "with --out"
+            )
+    if not options.force:
+        refuse_losing(folder, {"representation": named_paths(options.data), "protocol": options.presets})
+
+
+def refuse_losing(folder: Path, wanted: Mapping[str, Collection[str]]) -> None:
+    """Refuse to replace results that have a representation or protocol which is not wanted now."""
+    table = _earlier(folder).get("table")
+    rows = [row for row in table if isinstance(row, dict)] if isinstance(table, list) else []
+    for what, own in wanted.items():
+        lost = [str(name) for name in dict.fromkeys(row.get(what) for row in rows) if name is not None and name not in own]
+        if lost:
+            raise InputError(
+                f"the folder {folder} has a comparison with the {what} {quoted_list(lost, 3)}, which this one has not: add "
+                f"{'it' if len(lost) == 1 else 'them'} to the command, choose another folder with --out, or replace the "
+                "results with --force"
             )
 
 

@@ -31,6 +31,7 @@ class CompareOptions:
     seed: int = 0
     out: Path | None = None
     csv: Path | None = None
+    force: bool = False
 
     @property
     def command(self) -> str:
@@ -71,6 +72,7 @@ def parse_compare_options(
     out: Path | None,
     csv: Path | None,
     drop: str | None = None,
+    force: bool = False,
 ) -> CompareOptions:
     """Check the options and convert them.
 
@@ -112,6 +114,7 @@ def parse_compare_options(
         seed=seed,
         out=out,
         csv=csv,
+        force=force,
     )
 
 

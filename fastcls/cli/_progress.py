@@ -87,7 +87,7 @@ class Progress:
                     return bar.start()  # it refreshes itself
                 seconds = time.perf_counter() - started
                 wait = max(PLAIN_SECONDS, seconds / 10)  # few lines in the log of a long step
-                share = "" if state["share"] is None else f" {100 * state['share']:.0f} %,"
+                share = "" if state["share"] is None else f" {100 * state['share']:.0f} % done,"
                 self.line(f"{title}:{share} {seconds:.0f} s")
 
         # a thread, because a step that cannot report (one long fit) must show its time too

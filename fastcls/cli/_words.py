@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastcls._validation import messages
@@ -41,6 +42,21 @@ def seconds(value: float | None) -> str:
 def listed(names: list[str]) -> str:
     """Return ``a``, ``a and b``, or ``a, b and c``."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def after_separators(name: str) -> list[str]:
+    """Return the parts of a name that a line may end with."""
+    return re.split(r"(?<=[_\-./ ])", name)
+
+
+def broken(name: str, width: int) -> list[str]:
+    """Return a name in lines of at most `width` characters, divided after separators if it has some."""
+    lines = [""]
+    for part in after_separators(name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def pairs(mapping: dict[str, Any]) -> list[tuple[str, str]]:

@@ -349,13 +349,17 @@ class Plan:
         Q = X if self._test is None else self._test[part.representation]
         return _some(X, kept), self.y[kept], _some(Q, held), np.asarray(self.y_test)[held]
 
-    def one_try(self, part: Part) -> None:
-        """One try of a protocol that trains on a few rows of each class, measured, to see how long it takes."""
+    def one_try(self, part: Part) -> int:
+        """One try of a protocol on a few rows of each class, to see how long it takes; returns the number of all tries."""
         chosen = PROTOCOLS[part.protocol]
-        n = self.n_per_class if chosen.kind == "few_shot" else chosen.preset.per_class
+        sizes = self.n_per_class
+        n = sizes[len(sizes) // 2] if chosen.kind == "few_shot" else chosen.preset.per_class
         classifier = {"knn": "knn", "probe": "linear"}.get(chosen.kind, chosen.classifier)
         options: dict[str, Any] = {"classifier": classifier, "n_per_class": n, "n_tries": 1, "random_state": 0}
+        if chosen.kind == "few_shot":
+            options["preset"] = chosen.preset_name
         evaluate_few_shot(*self._data(part, *self._splits[0]), **options, n_jobs=self.n_jobs).table()
+        return self.n_tries * len(sizes) if chosen.kind == "few_shot" else int(chosen.preset.n_draws)
 
     def _answers(self, part: Part, kept: np.ndarray, held: np.ndarray, progress: Progress | None = None) -> Evaluated:
         """The answers of a part for the test rows `held` after training on the rows `kept`."""

@@ -90,14 +90,19 @@ def compared(settings: Sequence[Mapping[str, Any]]) -> int:
 
 
 def in_words(line: Line) -> str:
-    """A setting as text: ``k=20``, ``n_per_class=8 n_tries=10``, ``n_per_class=10% n_tries=10``, ``C=0.0316``."""
+    """A setting as text: ``k=20``, ``n_per_class=8 n_tries=10``, ``C=0.0316``, ``C=0.00389,0.0229`` where folds differ."""
     shown = {name: value for name, value in line.setting.items() if name not in ("n_rows", "validation", "experiment")}
     if (n_tries := len(line.predicted)) > 1:
         shown["n_tries"] = n_tries
     if isinstance(share := shown.get("n_per_class"), float):  # 1.0 is all rows of a class, 1 is one
         shown["n_per_class"] = f"{100 * share:.4g}%"
-    words = [f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in shown.items()]
-    return " ".join(words)
+    return " ".join(f"{name}={_short(value)}" for name, value in shown.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def summarized(

@@ -107,6 +107,24 @@ def test_a_second_run_skips_what_is_there_and_adds_what_is_new(files, monkeypatc
     assert "another comparison" not in again.stderr
 
 
+def test_results_that_a_comparison_would_lose_are_replaced_only_with_force(files):
+    words = ("--labels", "species.npy", "--out", "out", "--preset")
+    assert cli("compare", *files, *words, "torchgeo-bench,dino").exit_code == 0
+    first = Path("out/results.json").read_bytes()
+    for data, preset, said in (
+        (files[:2], "torchgeo-bench,dino", "the representation 'bad', which this one has not: add it to the command"),
+        (files, "torchgeo-bench", "the protocol 'dino', which this one has not: add it to the command"),
+        (["x=good.npy", "y=fair.npz"], "dino", "the representation 'good', 'fair', 'bad', which this one has not: add them"),
+    ):
+        refused(cli("compare", *data, *words, preset), said, "--out, or replace the results with --force")
+        assert Path("out/results.json").read_bytes() == first
+    done = cli("compare", *files[:2], *words, "dino", "--force")
+    assert done.exit_code == 0, done.stderr
+    assert "skipped good, fair, done in an earlier run" in done.stderr
+    assert [row["representation"] for row in results_in("out")["table"] if row["setting"] == "k=10"] == ["good", "fair"]
+    assert "--force" not in results_in("out")["command"]
+
+
 def test_the_plan_of_a_command_finds_its_parts_again(files):
     """As ``bench/paired_tests.py`` plans a command again, with the function that the command itself plans with."""
     more = {"preset": "torchgeo-bench,uni-few-shot", "n_per_class": "2,4", "tries": 2, "folds": 3, "limit": 60, "seed": 4}

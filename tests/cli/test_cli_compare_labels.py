@@ -10,7 +10,9 @@ from safetensors.numpy import save_file
 
 from fastcls._scoring import intervals, numbers, pairs
 from fastcls.cli import _compare
+from fastcls.cli._compare_table import shown_setting
 from fastcls.cli._estimate_compare import Seconds
+from fastcls.cli._words import broken
 from fastcls.cli.report import _comparison
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -215,3 +217,39 @@ def test_labels_that_are_named_are_called_by_file_and_name(here):
     np.savez("a.npz", X=np.random.default_rng(0).random((30, 3)), kind=np.arange(30) % 3)
     np.save("z.npy", np.random.default_rng(1).random((29, 3)))
     refused(cli("compare", "a.npz", "z.npy", "--labels", "kind"), "'z.npy' has 29 rows, but 'a.npz:kind' has 30 labels")
+
+
+def test_long_names_are_divided_after_separators():
+    assert broken("pixels", 10) == ["pixels"]
+    assert broken("clip_vit_large_patch14_336px", 12) == ["clip_vit_", "large_", "patch14_", "336px"]
+    assert broken("a b-c.d/e", 4) == ["a b-", "c.d/", "e"]
+    assert broken("nothingtodivide", 5) == ["nothingtodivide"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "shown"),
+    [
+        ("k=20", "k=20"),
+        ("C=0.0316", "C=0.0316"),
+        ("C=0.00389,0.0229,0.00389", "C=0.00389 to 0.0229"),
+        ("C=1e-06,1e-06", "C=1e-06"),
+        ("C=100,9", "C=9 to 100"),
+        ("n_per_class=16 n_tries=10", "n=16"),
+        ("n_per_class=10% n_tries=10", "n=10%"),
+    ],
+)
+def test_settings_take_few_columns(setting, shown):
+    assert shown_setting(setting) == shown
+
+
+def test_tables_fit_into_80_columns_with_long_names_and_a_setting_for_each_fold():
+    for name in ("clip_vit_large_patch14_336px_openai", "dinov2_vitb14_reg4_pretrain"):
+        np.save(f"{name}.npy", np.load("a.npy"))
+    words = ("clip_vit_large_patch14_336px_openai.npy", "dinov2_vitb14_reg4_pretrain.npy", "b.npy", "--labels", "given.npy")
+    done = cli("compare", *words, "--folds", "3", "--preset", "dinov2-probe", "--out", "out")
+    assert done.exit_code == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    cells = {word for line in done.stdout.splitlines() for word in line.split()}
+    assert {"clip_vit_", "336px_", "openai", "dinov2_", "pretrain"} <= cells
+    settings = [row["setting"] for row in json.loads(Path("out/results.json").read_text())["table"]]
+    assert max(map(len, settings)) < 60  # three digits of each C

@@ -177,7 +177,7 @@ def test_a_long_step_prints_progress_and_a_short_one_does_not(stream, waits):
             assert event.asked.get() == 8.0  # few lines in the log of a long step
     lines = shown.getvalue().splitlines()
     if stream is io.StringIO:
-        assert lines == ["long: 50 %, 7 s", "long: 50 %, 80 s", "long: done in 80 s"]
+        assert lines == ["long: 50 % done, 7 s", "long: 50 % done, 80 s", "long: done in 80 s"]
     else:
         assert "short" not in shown.getvalue()
         assert "50%" in shown.getvalue()  # the bar

@@ -244,11 +244,18 @@ def test_a_protocol_has_a_report_with_its_table_and_the_errors_of_its_best_row(h
     rows = results["protocol"]["rows"]
     best = max(rows, key=lambda row: row["top1"])
     assert f"k = {best['k']}: test accuracy {100 * best['top1']:.2f} %" in words(text)
-    table = [words(row) for row in re.findall(r"<tr.*?</tr>", section(text, "protocol").split("</table>")[0], re.S)[1:]]
+    *table, always = [
+        words(row) for row in re.findall(r"<tr.*?</tr>", section(text, "protocol").split("</table>")[0], re.S)[1:]
+    ]
     assert len(table) == len(rows)
     for shown, row in zip(table, rows, strict=True):
         assert shown.startswith(f"{row['k']} {100 * row['top1']:.2f} %")
         assert f"{100 * row['top1_low']:.1f} to {100 * row['top1_high']:.1f}" in shown
+    majority = results["baseline"]
+    low, high = majority["test_accuracy_interval"]
+    share = f"{100 * majority['test_accuracy']:.2f} % {100 * low:.1f} to {100 * high:.1f}"
+    assert always.startswith(f"always {majority['class_name']} {share}")
+    assert "majority" not in words(section(text, "protocol")).partition("Settings")[2]
     n_wrong = round((1 - best["top1"]) * results["n_test"])
     assert f"k-NN, k = {best['k']}: {n_wrong} errors on 60 test rows" in words(section(text, "errors"))
     assert f"accuracy of k-NN, k = {best['k']} against its probabilities" in section(text, "calibration")

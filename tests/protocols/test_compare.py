@@ -475,6 +475,22 @@ def test_every_protocol_has_a_name_and_the_defaults_are_among_them():
     assert set(_names.DEFAULT_PROTOCOLS) <= names
 
 
+@pytest.mark.parametrize("protocol", ["mteb-few-shot", "dinov3-few-shot-linear", "uni-few-shot", "mteb-probe"])
+def test_one_try_is_one_of_the_protocol_itself(protocol, monkeypatch):
+    """By which a comparison says how long it takes: another preset may take a hundredth of the time."""
+    calls, inner = [], _compare.evaluate_few_shot
+    monkeypatch.setattr(_compare, "evaluate_few_shot", lambda *data, **more: calls.append(more) or inner(*data, **more))
+    plan = protocols.Plan(TWO, Y, presets=protocol, n_per_class=[1, 2, 4], n_tries=3)
+    n_tries = plan.one_try(plan.parts[0])
+    (tried,) = calls
+    if protocol == "mteb-probe":
+        assert (n_tries, tried["n_per_class"]) == (10, 8)
+        return
+    plan.evaluate(plan.parts[0])
+    assert (calls[1]["preset"], calls[1]["classifier"]) == (tried["preset"], tried["classifier"])
+    assert (n_tries, tried["n_per_class"], tried["n_tries"]) == (9, 2, 1)
+
+
 def test_lists_half_floats_and_text_labels_are_taken():
     compared = compare({"a": ROWS["sharp"].astype(np.float16), "b": ROWS["dull"].tolist()}, list(map(str, Y)), presets=KNN)
     assert compared.table["bytes_per_row"] == [12, 40]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._storage.atomic import write_text
-from fastcls.cli._compare_table import as_good, best_of, compared_rows, p_text, verdict
+from fastcls.cli._compare_table import as_good, best_of, compared_rows, p_text, shown_setting, verdict
 from fastcls.cli._significance import SIGNIFICANCE_LEVEL
 from fastcls.cli._words import counted, interval, pairs, percent, points, seconds
 from fastcls.display import AccuracyDisplay, LabelEfficiencyDisplay
@@ -143,7 +143,7 @@ def protocol_part(results: dict[str, Any], protocol: str) -> dict[str, Any]:
             {
                 "name": name,
                 "tag": marked if name in near and len(near) < len(rows) else "",
-                "setting": row["setting"],
+                "setting": shown_setting(row["setting"]) if "," in row["setting"] else row["setting"],
                 "cells": [
                     (percent(row["top1"]), interval(row["top1_low"], row["top1_high"])),
                     *(_number(row, key) for key in shown_numbers(results)),
