@@ -168,7 +168,8 @@ def check_protocol(preset: str | None, probe: str | None, decided: Mapping[str, 
             if other is None and elsewhere is not None:
                 other = elsewhere.preset_name if option == "--probe" else f"--probe {elsewhere.preset_name}"
             hint = f"did you mean {other}? Or " if other else _did_you_mean(name, known[option])
-            raise InputError(f"unknown {option[2:]} {name}: {hint}choose from {', '.join(known[option])}")
+            said = f"unknown {option[2:]} {name}" if name.strip() else f"{option} is empty"
+            raise InputError(f"{said}: {hint}choose from {', '.join(known[option])}")
     if len(given) > 1:
         raise InputError("--preset and --probe are both given: omit one of them")
     ((option, name),) = given.items()
@@ -228,9 +229,8 @@ def parse_names(text: str, what: str, known: Mapping[str, Any], aliases: dict[st
     typed = [aliases.get(part.lower(), part.lower()) for part in _parts(text)]
     bad = [part for part, name in zip(_parts(text), typed, strict=True) if name not in known]
     if bad or not typed:
-        given = bad[0] if bad else repr(text)
-        hint = _did_you_mean(bad[0], [*known, *aliases]) if bad else ""
-        raise InputError(f"unknown {what} {given}: {hint}choose from {', '.join(known)}")
+        said = f"unknown {what} {bad[0]}: {_did_you_mean(bad[0], [*known, *aliases])}" if bad else f"no {what} in {text!r}: "
+        raise InputError(f"{said}choose from {', '.join(known)}")
     if what == "model":
         return tuple(name for name in known if name in typed)
     return tuple(dict.fromkeys(typed))

@@ -91,6 +91,8 @@ def parse_compare_options(
     names = DEFAULT_PROTOCOLS if preset is None else [name.strip() for name in preset.split(",") if name.strip()]
     if "course" in names:
         raise InputError("--preset course is the assignment of the course, of fastcls run: fastcls run DATA --preset course")
+    if not names:
+        raise InputError(f"--preset is empty: choose from {', '.join(PROTOCOLS)}")
     presets = check_protocols(names)
     sizes = N_PER_CLASS if n_per_class is None else parse_n_per_class(n_per_class)
     unused = {"--n-per-class": n_per_class, "--tries": tries}

@@ -21,6 +21,8 @@ _SAME = ("labels", "class_names", "image_size", "follow_links", "ks", "drop", "n
 _PARAMETER = re.compile(
     rf"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])({'|'.join([*_RENAMED, *_SAME])})=(True\b|\[[^\]]*\]|'(?:[^'\\]|\\.)*')?(?=(.?))"
 )
+#: rows of a representation, which has only its name on the command line
+_ROWS = re.compile(r"(?<!\w)(representations|test)\[('(?:[^'\\]|\\.)*')\]")
 #: the size of a hold-out, which is no option
 _SIZE = re.compile(r"(?<![\w.-])(?:test|validation)_size=(\d+\b(?!\.)|0\.\d+)")
 
@@ -44,6 +46,7 @@ def as_options(text: str, *, preset: str = "--preset") -> str:
             return f"{word} {value[1:-1].replace(', ', ',')}"
         return word if following in " ,;:.)" else f"{word} "
 
+    text = _ROWS.sub(lambda found: f"{'the test rows of ' if found[1] == 'test' else ''}{found[2]}", text)
     return _SIZE.sub(lambda found: f"a hold-out of {_share(found[1])}", _PARAMETER.sub(option, text))
 
 

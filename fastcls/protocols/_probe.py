@@ -312,7 +312,7 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     kept, held = np.append(kept, held[first]), np.delete(held, first)
     if not len(held):
         raise InputError(
-            f"train has {counted(len(codes), 'row')}, too few to set validation rows aside: give more, or validation rows"
+            f"{counted(len(codes), 'training row')}: too few to set validation rows aside; give more, or validation rows"
         )
     return np.sort(kept), np.sort(held)
 

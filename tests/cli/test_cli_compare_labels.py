@@ -253,3 +253,22 @@ def test_tables_fit_into_80_columns_with_long_names_and_a_setting_for_each_fold(
     assert {"clip_vit_", "336px_", "openai", "dinov2_", "pretrain"} <= cells
     settings = [row["setting"] for row in json.loads(Path("out/results.json").read_text())["table"]]
     assert max(map(len, settings)) < 60  # three digits of each C
+
+
+def test_messages_call_rows_by_their_name_and_options_by_theirs():
+    np.save("big.npy", 1e200 * np.load("b.npy").astype(float))
+    given = ("--labels", "given.npy")
+    refused_at_last(cli("compare", "a.npy", "big.npy", *given), "'big' has ", "could overflow float64")
+    test = ("--test", "a.npy,big.npy", "--test-labels", "given.npy")
+    np.save("wide.npy", np.load("b.npy").astype(float))
+    refused_at_last(cli("compare", "a.npy", "wide.npy", *given, *test), "the test rows of 'wide' has ")
+    refused_at_last(cli("compare", "a.npy", "b.npy", *given, "--preset", ","), "--preset is empty: choose from dino, ")
+    refused_at_last(cli("run", "a.npy", *given, "--preset", ""), "--preset is empty: choose from dino, ")
+    refused_at_last(cli("run", "a.npy", *given, "--models", ","), "no model in ',': choose from knn, ")
+
+
+def refused_at_last(result, *fragments):
+    """The last line says it; lines about the data may come before."""
+    assert result.exit_code == 2
+    assert all(fragment in result.stderr.splitlines()[-1] for fragment in fragments), result.stderr
+    assert "representations[" not in result.stderr
