@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import filecmp
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -33,13 +34,21 @@ def put(path: Path, text: str) -> bool:
     return True
 
 
+def to_pages(text: str) -> str:
+    """Markdown whose links to what pages are made from lead to the pages: on a code host there are only the sources."""
+    text = re.sub(r"\]\((lecture/(?:next/)?\w+)\.py\)", r"](\1.rst)", text)
+    return text.replace("](lecture_rows.py)", "](lecture_rows.md)").replace("](solutions/)", "](solutions.rst)")
+
+
 def sources(folder: Path) -> None:
     """Bring the pages to Sphinx: those written by hand are copied, those made from the code are made."""
     wanted = {path.relative_to(DOCS) for pattern in COPIED for path in DOCS.glob(pattern)}
     for name in wanted:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.is_file() or not filecmp.cmp(DOCS / name, target, shallow=False):
+        if name.suffix == ".md":
+            put(target, to_pages((DOCS / name).read_text(encoding="utf-8")))
+        elif not target.is_file() or not filecmp.cmp(DOCS / name, target, shallow=False):
             shutil.copy2(DOCS / name, target)
     made = site_pages.pages()
     changed = [name for name, text in made.items() if put(folder / name, text)]

@@ -33,6 +33,7 @@ np.testing.assert_allclose(
 )  # row 20
 
 loss = -np.log(probabilities[0])
+print("probabilities:", probabilities.round(3), "loss of the cat:", round(loss, 3))
 np.testing.assert_allclose(loss, 2.040, atol=0.0005)  # row 20
 
 fig, axes = plt.subplots(1, 3, figsize=(6.4, 2.4), layout="constrained")

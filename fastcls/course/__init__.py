@@ -12,7 +12,7 @@ has the result and ``_mistakes.py`` the words for every mistake. What each known
 ``_files.py`` finds functions in files without running them; ``_processes.py`` runs a file in a process with limits
 (``_keeper.py`` is its parent, ``_child.py`` its program), and ``_news.py`` checks what it says. ``_splits.py`` has the rows
 of CIFAR-10 that the assignment uses, ``_training.py`` its training loop, and ``_evaluation.py`` its notebooks (``fastcls
-run --preset course``).
+run --preset course``). ``_tasks.py`` runs the checks of the lecture's tasks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fastcls.course._assignment import SIGNATURES, Signature
 from fastcls.course._check import check
 from fastcls.course._report import CourseReport, Mistake
 from fastcls.course._splits import CourseSplits, splits
+from fastcls.course._tasks import check_task
 from fastcls.course._training import CourseTraining, train
 
 # For other packages of fastcls:
@@ -37,6 +38,7 @@ __all__ = [
     "Mistake",
     "Signature",
     "check",
+    "check_task",
     "splits",
     "train",
 ]

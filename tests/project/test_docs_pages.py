@@ -91,7 +91,7 @@ def test_mistakes_that_the_plan_for_teachers_names_are_those_of_the_check():
     named = [name for row in rows if not row.startswith("*") for name in row.split(", ")]
     assert len(named) >= 14
     assert set(named) <= set(MISTAKES)
-    linked = set(re.findall(r"lecture/(\w+)\.rst", page))
+    linked = set(re.findall(r"lecture/(\w+)\.py", page))
     assert linked == {path.stem for path in (ROOT / "docs" / "lecture").glob("row*.py")}
 
 
