@@ -27,7 +27,7 @@ from fastcls.course._training import CourseTraining, train
 # For other packages of fastcls:
 from . import _evaluation as evaluation
 from ._assignment import LAST_YEAR_OF_SVM, check_year, names_of_year
-from ._files import functions_in
+from ._files import functions_in, misspelt_in
 from ._processes import ASLEEP, check_file
 
 __all__ = [

@@ -68,6 +68,13 @@ def check(
     """
     if name is None:
         name = getattr(function, "__name__", "")
+        owner = function if inspect.isclass(function) else type(function)
+        methods = [one for one in SIGNATURES if hasattr(owner, one)]
+        if name not in SIGNATURES and methods:
+            raise InputError(
+                f"{owner.__name__} has {' and '.join(methods)}: name the one to check, such as "
+                f"check({owner.__name__}, {methods[0]!r})"
+            )
         if name not in SIGNATURES:
             raise InputError(
                 f"the function's own name, {name!r}, is not in the assignment: give one of: {', '.join(SIGNATURES)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import absent, quoted, reason
+from fastcls._validation.messages import absent, meant, quoted, reason
 
 from ._assignment import SIGNATURES
 
@@ -32,6 +33,19 @@ def functions_in(path: Path) -> dict[str, str]:
     InputError
         If the file is not there, is no Python source, or cannot be parsed.
     """
+    found = {name: owner for owner, name in _definitions(_parsed(path))}
+    return {name: found[name] for name in SIGNATURES if name in found}
+
+
+def misspelt_in(path: Path) -> dict[str, str]:
+    """From the names of other functions of a file to those of the assignment that may be meant, and that it has not."""
+    names = [name for _, name in _definitions(_parsed(path))]
+    missing = [name for name in SIGNATURES if name not in names]
+    near = {name: meant(name, missing) for name in names if name not in SIGNATURES and not name.startswith("_")}
+    return {name: own for name, own in near.items() if own is not None}
+
+
+def _parsed(path: Path) -> ast.Module:
     if path.is_dir():
         raise InputError(f"{quoted(path)} is a folder: give its files, such as {quoted(path / '*.py')} without quotes")
     if path.suffix == ".ipynb":
@@ -48,9 +62,12 @@ def functions_in(path: Path) -> dict[str, str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise InputError(f"{quoted(path)} is no Python source ({type(error).__name__}{line}): correct it") from None
-    found: dict[str, str] = {}
+    return tree
+
+
+def _definitions(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(name of the class or "", name) of the functions at the top of a file or in a class."""
     for node in tree.body:
         for owner, one in [("", node)] if not isinstance(node, ast.ClassDef) else [(node.name, part) for part in node.body]:
-            if isinstance(one, ast.FunctionDef) and one.name in SIGNATURES:
-                found[one.name] = owner
-    return {name: found[name] for name in SIGNATURES if name in found}
+            if isinstance(one, ast.FunctionDef):
+                yield owner, one.name

@@ -147,7 +147,7 @@ class _Diagnosis:
     """The names of mistakes that explain all parts."""
 
     def __init__(self, given: list[Problem], parts: list[Parts], group: str, factor: float, penalize_bias: bool) -> None:
-        self.given, self.parts = given, parts
+        self.given, self.parts, self.factor = given, parts, factor
         self.rows, self.slopes, _ = _TABLES[group]
         self.values = _penalty.values(factor, penalize_bias)
         self.gradients = _penalty.gradients(factor, penalize_bias)
@@ -166,8 +166,8 @@ class _Diagnosis:
             for name in _beside(of_penalty, of_data):
                 names.setdefault(name, []).append(part)
                 seen[name, part] = self._seen_penalty(part)
-        for name in ("penalty halved", "penalty doubled"):
-            if names.get(name) == ["loss", "gradient"]:
+        for name, factor in (("penalty halved", 1.0), ("penalty doubled", 0.5)):  # no year has any other
+            if names.get(name) == ["loss", "gradient"] and self.factor == factor:
                 names["penalty of other years"] = names.pop(name)
                 seen["penalty of other years", "loss"] = seen[name, "loss"]
                 seen["penalty of other years", "gradient"] = seen[name, "gradient"]
@@ -181,6 +181,8 @@ class _Diagnosis:
         def got(part: Parts) -> float:
             return part.loss
 
+        if not any(part.loss for part in self.parts):
+            return ["loss is 0"]
         for names, (centred, rows, weights) in _by_number(_INPUTS, self.rows, _WEIGHTS):
 
             def wanted(one: Problem, centred: bool = centred, rows: Any = rows, weights: Any = weights) -> float:
@@ -271,6 +273,7 @@ def _beside(of_penalty: list[str], of_data: list[str]) -> list[str]:
         "wrong sign": ["penalty subtracted"],
         "penalty not times reg": ["penalty missing"],
         "only the first row": ["penalty missing"],
+        "loss is 0": ["penalty missing"],
         "gradient is 0": ["penalty missing"],
         "divided by N twice": ["penalty divided by N"],
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ._report import Mistake
 
+_PENALTY = "the penalty: reg * np.sum(W * W) and 2 * reg * W (until 2016, half of both)"
+
 #: name -> (likely cause, where to look)
 MISTAKES: dict[str, tuple[str, str]] = {
     # sums over rows
     "no division by N": (
         "the sum over the rows is returned, and not their mean",
-        "the lines after the loop: divide by X.shape[0]",
+        "the end of the sum over the rows: divide by X.shape[0]",
     ),
     "divided by N twice": (
         "the sum over the rows is divided by N a second time",
@@ -26,7 +28,10 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "only the first row": ("the function returns inside its loop, or uses row 0 for all", "the indentation of return"),
     "only the last row": ("each row replaces the one before", "the sum in the loop: += and not ="),
-    "wrong sign": ("the sign is the opposite one", "the minus sign of -log(p), and what is added or subtracted"),
+    "wrong sign": (
+        "the sign is the opposite one",
+        "what is added and what is subtracted; in the softmax loss, the minus sign of -log(p)",
+    ),
     # margins
     "j = y counted": (
         "the sum over j includes the true class, which adds the margin, 1, for every row",
@@ -78,8 +83,9 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "what is subtracted from the scores before np.exp: each row's own maximum",
     ),
     "one maximum for all rows": (
-        "the largest score of all rows is subtracted: np.exp is 0 for every class of a row that is far below it",
-        "the maximum of the scores: axis=1, keepdims=True",
+        "one score is subtracted from several rows, such as the largest of all or of a class: np.exp is 0 for every class "
+        "of a row that is far below it",
+        "the maximum of the scores: each row's own, axis=1, keepdims=True",
     ),
     "a constant inside the logarithm": (
         "log(p + 1e-8), or a least p, bounds the loss: a row that is very wrong counts too little",
@@ -99,8 +105,8 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "the penalty is not added",
         "the lines after the division by N: reg * np.sum(W * W), gradient 2 * reg * W",
     ),
-    "penalty halved": ("a factor of 2 is missing", "the penalty: its gradient is twice its strength times W"),
-    "penalty doubled": ("there is a factor of 2 too many", "the penalty: its gradient is twice its strength times W"),
+    "penalty halved": ("a factor of 2 is missing", _PENALTY),
+    "penalty doubled": ("there is a factor of 2 too many", _PENALTY),
     "penalty of other years": (
         "loss and gradient belong together, but the penalty is 0.5 reg sum W^2 until 2016, and reg sum W^2 since 2017",
         "the assignment of your year, and year= of this check",
@@ -194,6 +200,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "nothing returned": ("there is no return, or one without a value", "the end of the function"),
     "wrong kind of result": ("something else is returned", "return, and the shapes of its values"),
     "loss for each row": ("the losses of the rows are not averaged", "the loss: the mean over the rows"),
+    "loss is 0": ("the loss is not computed yet, or set to 0 again", "loss"),
     "gradient is 0": ("the gradient is not computed yet", "dW"),
     "gradient transposed": ("rows and columns of dW are swapped", "the last product: X.T.dot(...) is like W"),
     "NaN": ("0 / 0, infinity - infinity, or the root or logarithm of a negative number", "divisions, np.sqrt and np.log"),
@@ -260,5 +267,8 @@ def of_error(error: str, part: str) -> Mistake:
     )
     if shapes:
         return mistake("shapes do not match", part, f"raises {error}")
+    if error.startswith("TypeError") and ("positional argument" in error or "keyword argument" in error):
+        look = "the line of its def: the arguments, and their order, are those of the assignment"
+        return Mistake("raises", part, f"raises {error}", "the function takes other arguments than the assignment's", look)
     cause, look = _CAUSES.get(error.partition(":")[0].partition(" ")[0], MISTAKES["raises"])
     return Mistake("raises", part, f"raises {error}", cause, look)

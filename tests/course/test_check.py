@@ -13,6 +13,7 @@ from _learners import (
     NUMERICAL_FLAT,
     ONE_LOOP,
     RIGHT,
+    SOFTMAX_ARRAYS,
     SOFTMAX_LOOPS,
     SVM_LOOPS,
     TWO_LOOPS,
@@ -277,3 +278,33 @@ def test_the_report_is_safe_in_a_notebook_and_on_a_screen():
 def test_wrong_calls_are_refused(call, said):
     with pytest.raises(InputError, match=said):
         call()
+
+
+def test_other_arguments_are_not_called_another_type():
+    def svm_loss_naive(W, X, y):
+        return 0.0, W
+
+    (mistake,) = course.check(svm_loss_naive, timing=False).mistakes
+    assert mistake.cause == "the function takes other arguments than the assignment's"
+    assert "TypeError" in mistake.seen
+
+
+def test_a_class_without_a_name_is_answered_with_its_methods():
+    class KNearestNeighbor:
+        def compute_distances_no_loops(self, X):
+            return X
+
+        def predict_labels(self, dists, k=1):
+            return dists
+
+    said = "KNearestNeighbor has compute_distances_no_loops and predict_labels: name the one to check, such as "
+    for given in (KNearestNeighbor, KNearestNeighbor()):
+        with pytest.raises(InputError, match=said):
+            course.check(given)
+
+
+@pytest.mark.parametrize("maximum", ["np.max(scores)", "np.max(scores, axis=0)"])
+def test_what_is_said_of_a_maximum_is_true_for_one_of_all_rows_and_for_one_of_each_class(maximum):
+    report = checked(edited(SOFTMAX_ARRAYS, [("np.max(scores, axis=1, keepdims=True)", maximum)]))
+    (mistake,) = (one for one in report.mistakes if one.name == "one maximum for all rows")
+    assert "the largest of all or of a class" in mistake.cause

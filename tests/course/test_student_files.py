@@ -1,11 +1,14 @@
 """fastcls check: files of learners, each in a process of its own with limits."""
 
 import json
+import sys
 
 import pytest
 from _command import cli, here, refused  # noqa: F401
 from _learners import LABELS_COUNTER, NO_LOOPS, SOFTMAX_ARRAYS, SVM_ARRAYS, SVM_LOOPS, TWO_LOOPS, edited
 
+from fastcls import course
+from fastcls.cli import _student_files
 from fastcls.course import check_file, functions_in
 
 pytestmark = pytest.mark.process
@@ -31,8 +34,8 @@ def test_a_class_gets_a_table_and_the_mistakes_below_it(files):
     assert "(at most 30 s of processor time per function, 10 times as long in all, and 4,096 MB)" in done.stderr
     assert "not malicious code" in done.stderr
     lines = done.stdout.splitlines()
-    assert next(line for line in lines if line.startswith(" right.py")).split().count("right") == 4
-    assert next(line for line in lines if line.startswith(" softmax.py")).split().count("right") == 1
+    assert next(line for line in lines if line.startswith(" right.py")).split().count("ok") == 4
+    assert next(line for line in lines if line.startswith(" softmax.py")).split().count("ok") == 1
     assert "  svm_loss_naive: 1 mistake" in lines
     assert "  compute_distances_no_loops: right" in lines  # with its note
     assert any(line.startswith("    penalty halved (gradient): the penalty's part with reg 1: dW[") for line in lines)
@@ -132,3 +135,38 @@ def test_neighbouring_files_can_be_imported(files):
 def test_bad_input_gets_one_line(files, words, said):
     (files / "empty.py").write_text("x = 1\n")
     assert refused(cli("check", *words), said)
+
+
+def test_of_several_bad_files_each_is_said_with_its_own_reason(files):
+    (files / "typo.py").write_text("def svm_loss_navie(W, X, y, reg):\n    pass\n")
+    (files / "syntax.py").write_text("def f(:\n")
+    (files / "empty.py").write_text("x = 1\n")
+    done = cli("check", "typo.py", "syntax.py", "empty.py", "nowhere.py")
+    assert done.exit_code == 1
+    assert done.stderr == ""
+    parts = {part.splitlines()[0]: part for part in done.stdout.strip().split("\n\n")}
+    assert "svm_loss_navie: did you mean svm_loss_naive?" in parts["typo.py"]
+    assert "is no Python source (SyntaxError, line 1)" in parts["syntax.py"]
+    assert "no function of the assignment" in parts["empty.py"]
+    assert "there is no file or folder" in parts["nowhere.py"]
+    assert refused(cli("check", "typo.py"), "did you mean svm_loss_naive? Or wanted one of svm_loss_naive, ")
+
+
+def test_a_misspelt_function_beside_others_is_not_left_out_in_silence(files):
+    (files / "most.py").write_text(SVM_LOOPS + "\n\ndef softmax_loss_vectorised(W, X, y, reg):\n    pass\n")
+    done = cli("check", "most.py")
+    assert "not checked: softmax_loss_vectorised: did you mean softmax_loss_vectorized?" in done.stdout
+
+
+def test_many_functions_fit_into_80_columns(capsys):
+    names = list(course.SIGNATURES)
+    wrong = course.check(lambda W, X, y, reg: (0.0, 0 * W), "svm_loss_naive", timing=False)
+    reports = {"a_rather_long_name_of_a_file.py": dict.fromkeys(names, wrong)}
+    _student_files._print(reports, {}, {}, sys.stdout)
+    table, _, below = capsys.readouterr().out.partition("\na_rather")
+    assert max(map(len, table.splitlines())) <= 80
+    assert all(name in table for name in names)
+    row = next(line for line in table.splitlines() if line.lstrip().startswith("a_rather_long"))
+    n_mistakes = str(len(wrong.mistakes))
+    assert row.split()[1:] == [n_mistakes] * len(names)
+    assert below.count("not written yet") == len(names)

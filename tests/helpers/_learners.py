@@ -299,6 +299,8 @@ WRONG = [
     (SOFTMAX_LOOPS, [("loss += -np", "loss = -np")], [("only the last row", "loss")]),
     (SOFTMAX_LOOPS, [("loss / n", "loss"), ("dW / n", "dW")], [("no division by N", BOTH)]),
     (SOFTMAX_LOOPS, [("2 * reg * W", "4 * reg * W")], [("penalty doubled", "gradient")]),
+    (SVM_LOOPS, [("reg * np.sum", "2 * reg * np.sum"), ("2 * reg * W", "4 * reg * W")], [("penalty doubled", BOTH)]),
+    (SVM_LOOPS, [("return loss", "return 0 * loss")], [("loss is 0", "loss")]),
     # softmax with arrays
     (SOFTMAX_ARRAYS, [("np.sum(p, axis=1, keepdims=True)", "np.sum(p, axis=0)")], [("wrong axis", BOTH)]),
     (SOFTMAX_ARRAYS, [("np.sum(p, axis=1, keepdims=True)", "np.sum(p)")], [("wrong axis", BOTH)]),
