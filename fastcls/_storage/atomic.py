@@ -70,12 +70,14 @@ def replacing(
     if not os.path.isdir(target.parent):
         raise InputError(f"{cannot}: there is no such folder; create it first")
     new_file = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    is_ours = True  # even before its descriptor is known: a signal handler may raise as soon as the file is there
     try:
-        # O_EXCL: never an existing file. The mode gives it the permissions of any new file.
-        descriptor = os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        raise InputError(f"{cannot}: {reason(error)}; write to another path") from None
-    try:
+        try:
+            # O_EXCL: never an existing file. The mode gives it the permissions of any new file.
+            descriptor = os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError as error:
+            is_ours = False
+            raise InputError(f"{cannot}: {reason(error)}; write to another path") from None
         os.close(descriptor)
         yield new_file
         _flush_to_disk(new_file, os.O_RDWR)
@@ -88,9 +90,19 @@ def replacing(
             raise
         raise InputError(f"{cannot}: {reason(error)}; free some space on the disk") from None
     finally:
-        new_file.unlink(missing_ok=True)
+        if is_ours:
+            _remove(new_file)
     if os.name == "posix":  # flush the rename itself; other systems cannot open folders
         _flush_to_disk(target.parent, os.O_RDONLY)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file if it is there, also if a signal handler raises meanwhile."""
+    try:
+        path.unlink(missing_ok=True)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def write_text(text: str, path: str | os.PathLike[str], what: str) -> None:

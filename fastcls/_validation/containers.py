@@ -115,6 +115,8 @@ def _array_of(X: Any, name: str) -> np.ndarray:
 
     A tensor that requires a gradient is read without it. Memory is shared wherever X allows.
     """
+    if type(X) in (np.ndarray, np.memmap):  # not in the block below, where a signal handler's exception is a container's
+        return X  # a memory map is kept, because its file may be needed
     try:
         if getattr(X, "requires_grad", False) is True and hasattr(X, "detach"):
             X = X.detach()
@@ -130,7 +132,7 @@ def _array_of(X: Any, name: str) -> np.ndarray:
             return np.asarray(X[: shape_of(X)[0]])
         if isinstance(X, (list, tuple)) and X and _columns_of(X[0]) is not None:
             _refuse_tables(X, name)
-        return X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
+        return np.asarray(X)
     except InputError:
         raise
     except ValueError as error:

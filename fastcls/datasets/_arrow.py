@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._runtime.pacing import Progress
-from fastcls._validation.errors import InputError
+from fastcls._validation.errors import InputError, is_of_caller
 from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._columns import Column, Kind, Table, no_value, of_features, refuse_repeated, too_large, without
 from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
@@ -120,6 +120,8 @@ def _reading(where: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
+        if is_of_caller(error):
+            raise
         raise InputError(
             f"{where} cannot be read ({reason(error)}): it is of another kind, or damaged; write it again"
         ) from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastcls._validation.errors import InputError
+from fastcls._validation.errors import InputError, is_of_caller
 from fastcls._validation.messages import quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path
 
@@ -218,6 +218,8 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes can make a decoder fail in any way
+        if is_of_caller(error):
+            raise
         is_of_system = isinstance(error, OSError) and error.strerror is not None
         why = reason(error) if is_of_system else f"damaged or truncated ({reason(error)})"
     raise ImageError(f"{_named(source)}: {why}", reason=why)
@@ -321,7 +323,9 @@ def _upright(image: PillowImage) -> PillowImage:
     }
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF means upright, by the recipe
+    except Exception as error:  # damaged EXIF means upright, by the recipe
+        if is_of_caller(error):
+            raise
         orientation = 1
     return image.transpose(turns[orientation]) if orientation in turns else image
 
@@ -363,7 +367,9 @@ def _is_turned_tiff(image: PillowImage) -> bool:
 def _has_frames(image: PillowImage) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception:  # only what follows the first frame is damaged
+    except Exception as error:  # only what follows the first frame is damaged
+        if is_of_caller(error):
+            raise
         return True
 
 

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from fastcls._runtime import memory
-from fastcls._validation.errors import InputError
+from fastcls._validation.errors import InputError, is_of_caller
 from fastcls._validation.messages import counted, quoted, reason
 from fastcls._validation.types import BFLOAT16
 from fastcls.datasets._common import file_size, note
@@ -163,6 +163,8 @@ def _read_header(file: IO[bytes], what: str) -> _Header:
         text = file.read(n_bytes)
         shape, fortran_order, dtype = _HEADER_READERS[version](io.BytesIO(length + text))
     except Exception as error:  # the header is text of unknown origin, which can make its parser fail in any way
+        if is_of_caller(error):
+            raise
         raise InputError(f"{what} is not a valid .npy array ({reason(error)}): write it again with numpy.save") from None
     if dtype == BFLOAT16:
         note(

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastcls._runtime import memory
-from fastcls._validation.errors import InputError
+from fastcls._validation.errors import InputError, is_of_caller
 from fastcls._validation.messages import quoted, reason
 from fastcls.datasets._common import file_size
 from fastcls.datasets._zarr_chunks import Chunks, check_chunks, check_files
@@ -141,6 +141,8 @@ class _ZarrArray:
         try:
             values = np.asarray(self._array[rows])
         except Exception as error:  # a chunk that is cut short, or no longer there
+            if is_of_caller(error):
+                raise
             raise InputError(
                 f"{quoted(self._chunks.folder)} has chunks that cannot be read ({reason(error)}): write it again"
             ) from None
@@ -171,6 +173,8 @@ def open_zarr(folder: Path) -> _ZarrArray:
         array = zarr.open_array(str(folder), mode="r", zarr_format=head.format)
         n_stored, n_chunks = array.nchunks_initialized, array.nchunks
     except Exception as error:  # metadata of unknown origin can make zarr fail in any way
+        if is_of_caller(error):
+            raise
         raise _damaged(folder, reason(error)) from None
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{quoted(folder)} is empty: its shape is {array.shape}; give an array with at least one row")
