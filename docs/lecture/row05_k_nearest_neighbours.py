@@ -29,49 +29,6 @@ from fastcls import KNeighborsClassifier, display, reference
 from fastcls.datasets import load_cifar10, load_digits
 
 # %%
-# Files of CIFAR-10
-# -----------------
-# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
-# classes, in six files. A record of the binary version is a label, one byte, and
-# three planes of 1,024 bytes: red, green, blue. The python version pickles the same.
-# We write six small files of each, from patches of photographs, and load them. A row
-# has the three colours of a pixel side by side, pixel after pixel.
-
-photo = load_sample_images().images[0]
-patches = np.stack(
-    [
-        photo[i : i + 32, j : j + 32]
-        for i in range(0, 320, 32)
-        for j in range(0, 192, 32)
-    ]
-)  # (60, 32, 32, 3)
-labels = np.arange(60, dtype=np.uint8) % 10
-planes = patches.transpose(0, 3, 1, 2).reshape(60, 3072)
-names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
-loaded = []
-with tempfile.TemporaryDirectory() as place:
-    for number, name in enumerate(names):
-        part = slice(10 * number, 10 * number + 10)
-        records = np.column_stack([labels[part], planes[part]])
-        Path(place, f"{name}.bin").write_bytes(records.tobytes())
-    loaded.append(load_cifar10(place))
-with tempfile.TemporaryDirectory() as place:
-    for number, name in enumerate(names):
-        part = slice(10 * number, 10 * number + 10)
-        batch = {"data": planes[part], "labels": labels[part].tolist()}
-        Path(place, name).write_bytes(pickle.dumps(batch, protocol=2))
-    loaded.append(load_cifar10(place))
-
-rows = patches.reshape(60, 3072)
-for version, small in zip(("binary", "python"), loaded, strict=True):
-    print(version, small.X.shape, small.X_test.shape, small.X.dtype)
-    np.testing.assert_array_equal(small.X, rows[:50])  # row 5
-    np.testing.assert_array_equal(small.X_test, rows[50:])  # row 5
-    np.testing.assert_array_equal(small.y, labels[:50])  # row 5
-    np.testing.assert_array_equal(small.y_test, labels[50:])  # row 5
-    assert small.class_names[:3] == ("airplane", "automobile", "bird")  # row 5
-
-# %%
 # Test images beside their neighbours
 # -----------------------------------
 # With ``FASTCLS_CIFAR10`` these are images of CIFAR-10. Without it we use
@@ -231,13 +188,56 @@ for metric, stays in (("l1", False), ("l2", True)):
     assert np.allclose(before, after) == stays  # row 6
 
 # %%
+# Files of CIFAR-10
+# -----------------
+# CIFAR-10 has 50,000 training and 10,000 test images of 32 x 32 pixels in 10
+# classes, in six files. A record of the binary version is a label, one byte, and
+# three planes of 1,024 bytes: red, green, blue. The python version pickles the same.
+# We write six small files of each, from patches of photographs, and load them. A row
+# has the three colours of a pixel side by side, pixel after pixel.
+
+photo = load_sample_images().images[0]
+patches = np.stack(
+    [
+        photo[i : i + 32, j : j + 32]
+        for i in range(0, 320, 32)
+        for j in range(0, 192, 32)
+    ]
+)  # (60, 32, 32, 3)
+codes = np.arange(60, dtype=np.uint8) % 10
+planes = patches.transpose(0, 3, 1, 2).reshape(60, 3072)
+names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+loaded = []
+with tempfile.TemporaryDirectory() as place:
+    for number, name in enumerate(names):
+        part = slice(10 * number, 10 * number + 10)
+        records = np.column_stack([codes[part], planes[part]])
+        Path(place, f"{name}.bin").write_bytes(records.tobytes())
+    loaded.append(load_cifar10(place))
+with tempfile.TemporaryDirectory() as place:
+    for number, name in enumerate(names):
+        part = slice(10 * number, 10 * number + 10)
+        batch = {"data": planes[part], "labels": codes[part].tolist()}
+        Path(place, name).write_bytes(pickle.dumps(batch, protocol=2))
+    loaded.append(load_cifar10(place))
+
+rows = patches.reshape(60, 3072)
+for version, small in zip(("binary", "python"), loaded, strict=True):
+    print(version, small.X.shape, small.X_test.shape, small.X.dtype)
+    np.testing.assert_array_equal(small.X, rows[:50])  # row 5
+    np.testing.assert_array_equal(small.X_test, rows[50:])  # row 5
+    np.testing.assert_array_equal(small.y, codes[:50])  # row 5
+    np.testing.assert_array_equal(small.y_test, codes[50:])  # row 5
+    assert small.class_names[:3] == ("airplane", "automobile", "bird")  # row 5
+
+# %%
 # Which K and which distance are best? That depends on the data, and the next pages
 # show how to choose honestly.
 #
 # Things to try
 # -------------
-# * ``weights="distance"``: near neighbours count more. What happens to the white
-#   spots?
+# * ``weights="distance"`` in ``DecisionRegionDisplay.from_points``: near neighbours
+#   count more. What happens to the white spots?
 # * K = 60, all points. What does the picture look like, and why?
 #
 # Two tasks
