@@ -9,9 +9,6 @@ PANEL_ROWS: dict[str, int]
 STEP_BYTES: dict[str, int]
 __test__: dict[str, str]
 
-def project(
-    X: NDArray[np.uint8], storage: int, columns: NDArray[np.uint8], Z_out: NDArray[np.float64], n_threads: int
-) -> None: ...
 def segment_sums(
     X: NDArray[np.uint8],
     storage: int,
