@@ -209,4 +209,27 @@ EXPLAINED: dict[str, str] = {
     "neighbors/_loaded.py: CHECKED_BYTES = 2_000_000_000 @16: 2_000_000_000 -> 1999999999": (
         "one byte less of two gigabytes, by which a time is limited"
     ),
+    "_search/bounds.py: _UNIT = 2.0**-53  # of a float64 @8: 2.0 -> 1.0": (
+        "the bound gets so wide that it rules out nothing, and stays a bound"
+    ),
+    "_search/brute.py: n_heap_sets = self.n_threads if self.by_rows else 1 @50: 1 -> 2": (
+        "only the shape of heaps that are not made then: those of the result are used"
+    ),
+    "_search/filter/levels_l1.py: planes = np.pad(planes, ((0, 0), (0, pad), (0, pad)), constant_values=-1) "
+    "@71: 1 -> 2": "any negative number is no feature",
+    "_search/filter/levels_l2.py: return gram, 2.0 * (sum(A.shape) + 4) * EPS * float(np.trace(gram)) @13: "
+    "2.0 -> 3.0": "a bound of an error gets wider, and stays a bound",
+    "_search/filter/lists.pxd: scratch.counts[0] += found.n - first @18: += -> -=": (
+        "a count of pairs, by which the planner may give up for brute force, with the same answer"
+    ),
+    "_search/plan.py: Q, X = queries.chunks[0], rows.chunks[0] @38: 0 -> -1": "there is one chunk",
+    "_search/plan.py: if len(queries.chunks) != 1 or len(rows.chunks) != 1: @26: 1 -> 2": (
+        "queries that are the rows are then searched as any others"
+    ),
+    "_search/plan.py: return query_groups is row_groups or np.array_equal(query_groups, row_groups) @34: or -> and": (
+        "queries that are the rows are then searched as any others"
+    ),
+    "_search/plan.py: tile=reports[-1].tile, @14: 1 -> 0": (
+        "of a search in several parts, the report has the tile of one of them"
+    ),
 }

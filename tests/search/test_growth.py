@@ -174,6 +174,8 @@ def test_large_arrays_are_referenced_and_copies_reported():
     assert model.search_report_.copied_bytes == 20 * 3072, "two small parts were joined"
     protected = NearestNeighbors(algorithm="brute").partial_fit(parts[0], copy=True).partial_fit(parts[1], copy=True)
     assert not any(np.may_share_memory(chunk, part) for chunk in protected._rows.chunks for part in parts)
+    protected.kneighbors(parts[0][:2])
+    assert protected.search_report_.copied_bytes == 2 * 2000 * 3072
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,14 @@ def test_many_queries_take_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * predicted.nbytes + (64 << 20), "neighbours of all queries would take 320 MB"
+
+
+def test_lists_begin_once_whatever_the_lengths_of_chunks_and_steps(monkeypatch):
+    """A step may begin as far into its chunk as the chunk begins in all rows: that is not the first row."""
+    monkeypatch.setattr(tiles, "FIRST_CHUNK", 1)  # the first steps are of one row
+    rng = np.random.default_rng(5)
+    X, Q = rows_of(rng, 40, 3, "float64"), rows_of(rng, 3000, 3, "float64")
+    for first in (1, 2, 3):
+        S, indices, report = plan.search(plan.Rows([X[:first], X[first:]]), plan.Rows([Q]), 5, "l2", n_threads=1)
+        assert report.kernel == "low_dimensional"
+        assert_is((reference.distances(S, "l2"), indices), reference.kneighbors(Q, X, 5, "l2"))

@@ -1,6 +1,7 @@
 """A metric that is new in the registry is right on every path, before and after it opts in to the fast ones."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -69,3 +70,12 @@ def test_the_largest_values_that_a_metric_takes_have_finite_distances(name):
     assert np.isfinite(knn(X, X, 2, name)[0]).all()
     with pytest.raises(InputError, match="could overflow"):
         knn(X, 1.01 * X, 2, name)
+
+
+def test_the_largest_values_leave_a_factor_of_four_for_the_roundings_of_the_sum():
+    """n differences of at most twice the value; or their squares. Exactly: the limit is what users are told."""
+    largest = Fraction(float(np.finfo(np.float64).max))
+    for n in (1, 5, 3072, 10**6):
+        assert Fraction(METRICS["l1"].max_abs(n)) * 2 * n * 4 == pytest.approx(largest, rel=1e-15)
+        for name in ("l2", "sqeuclidean", "cosine"):
+            assert float((2 * Fraction(METRICS[name].max_abs(n))) ** 2 * n * 4 / largest) == pytest.approx(1, rel=1e-14)
