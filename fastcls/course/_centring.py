@@ -37,6 +37,26 @@ def _all(X: np.ndarray, Q: np.ndarray) -> np.ndarray:
     return found
 
 
+def _cut(X: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.trunc(X.mean(axis=0))
+    return found
+
+
+def _in_bytes(of: Rows) -> Rows:
+    """Both sets of rows as bytes, whose differences are bytes, too."""
+    return lambda X, Q: of(X.astype(np.uint8), Q.astype(np.uint8))
+
+
+def _standardised(own: bool, axis: int | None, ddof: int) -> Rows:
+    """Both sets of rows minus the mean of the training rows, divided by a standard deviation."""
+
+    def rows(X: np.ndarray, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        spread = X.std(axis=axis, ddof=ddof)
+        return (X - _training(X, Q)) / spread, (Q - _training(X, Q)) / (Q.std(axis=axis, ddof=ddof) if own else spread)
+
+    return rows
+
+
 def _nothing(X: np.ndarray, Q: np.ndarray) -> float:
     return 0.0
 
@@ -56,6 +76,18 @@ PAIRS: tuple[tuple[str, Rows], ...] = (
     ("one mean for all pixels", _minus(_number, _number)),
     ("one mean for all pixels", _minus(_number, lambda X, Q: Q.mean())),
     ("wrong axis", lambda X, Q: (X - X.mean(axis=1, keepdims=True), Q - Q.mean(axis=1, keepdims=True))),
+    ("mean cut to whole numbers", _minus(_cut, _cut)),
+    ("mean cut to whole numbers", _minus(lambda X, Q: np.rint(X.mean(axis=0)), lambda X, Q: np.rint(X.mean(axis=0)))),
+    (
+        "uint8 wrap-around",
+        _in_bytes(lambda X, Q: (X - X.mean(axis=0).astype(np.uint8), Q - X.mean(axis=0).astype(np.uint8))),
+    ),
+    *(
+        ("divided by the standard deviation", _standardised(own, axis, ddof))
+        for own in (False, True)
+        for axis in (0, None)
+        for ddof in (0, 1)
+    ),
     ("nothing subtracted", _minus(_nothing, _nothing)),
 )
 

@@ -35,7 +35,8 @@ def check(
         The function. One of the k-NN classifier may be a method, or the class or an object that has it; or a plain function
         that takes the training rows (``X_train``) or labels (``y_train``) as its second argument.
     name : str, optional
-        Its name in the assignment, one of `SIGNATURES`; by default the function's own name.
+        Its name in the assignment, one of `SIGNATURES`; by default the function's own name, or that of the only method of
+        the assignment which the class or object has.
     year : int, optional
         The year of the course. Until 2016 the penalty was 0.5 reg sum W^2, since then reg sum W^2 (the default). Since 2025
         there is no SVM.
@@ -67,18 +68,7 @@ def check(
     ['log10', 'no subtraction of the maximum']
     """
     if name is None:
-        name = getattr(function, "__name__", "")
-        owner = function if inspect.isclass(function) else type(function)
-        methods = [one for one in SIGNATURES if hasattr(owner, one)]
-        if name not in SIGNATURES and methods:
-            raise InputError(
-                f"{owner.__name__} has {' and '.join(methods)}: name the one to check, such as "
-                f"check({owner.__name__}, {methods[0]!r})"
-            )
-        if name not in SIGNATURES:
-            raise InputError(
-                f"the function's own name, {name!r}, is not in the assignment: give one of: {', '.join(SIGNATURES)}"
-            )
+        name = _own_name(function)
     one_of("name", name, SIGNATURES)
     year = check_year(year)
     check_of_year(name, year)
@@ -99,6 +89,27 @@ def check(
         seconds,
         ours if seconds is not None else None,
         size,
+    )
+
+
+def _own_name(function: Any) -> str:
+    """The name of a function in the assignment: its own, or that of the only method of the assignment that an owner has."""
+    if not inspect.isclass(function) and callable(function):
+        name: str = getattr(function, "__name__", "")
+        if name not in SIGNATURES:
+            raise InputError(
+                f"the function's own name, {name!r}, is not in the assignment: give one of: {', '.join(SIGNATURES)}"
+            )
+        return name
+    names = [name for name in SIGNATURES if callable(getattr(function, name, None))]
+    if len(names) == 1:
+        return names[0]
+    what = function.__name__ if inspect.isclass(function) else kind(function)
+    if not names:
+        raise InputError(f"{what} has no function of the assignment: wanted a method of one of: {', '.join(SIGNATURES)}")
+    raise InputError(
+        f"{what} has {len(names)} functions of the assignment, {', '.join(names)}: name the one to check, such as "
+        f"course.check({function.__name__ if inspect.isclass(function) else 'it'}, {names[0]!r})"
     )
 
 

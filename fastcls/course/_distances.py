@@ -75,6 +75,34 @@ def _cross_of_bytes(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
         return np.sqrt(q[:, None] + x - 2.0 * (Q @ X.T))
 
 
+def _int16(last: Matrix) -> Matrix:
+    return lambda Q, X: last(Q.astype(np.int16), X.astype(np.int16))
+
+
+@np.errstate(invalid="ignore")
+def _root(squares: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.sqrt(squares.astype(float))
+    return found
+
+
+def _rooted(squares: Matrix) -> Matrix:
+    return lambda Q, X: _root(squares(Q, X))
+
+
+def _norms_of_int16(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+    return _root((Q**2).sum(axis=1)[:, None] + (X**2).sum(axis=1) - 2 * (Q @ X.T))
+
+
+def _one_norm(of_test: bool) -> Matrix:
+    """The squares of distances without one of the two norms."""
+
+    def matrix(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+        norms: np.ndarray = (Q**2).sum(axis=1)[:, None] if of_test else (X**2).sum(axis=1)
+        return norms - 2 * (Q @ X.T)
+
+    return matrix
+
+
 def _cosine(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     return 1.0 - Q @ X.T / np.sqrt((Q**2).sum(axis=1)[:, None] * (X**2).sum(axis=1))
 
@@ -95,6 +123,9 @@ MATRICES: tuple[tuple[tuple[str, ...], Matrix], ...] = (
     (("cross term halved",), _from_norms(1, 1, -1.0)),
     (("cross term added",), _from_norms(1, 1, 2.0)),
     (("cross term missing",), _from_norms(1, 1, 0.0)),
+    *((("squared norm missing",), _rooted(_one_norm(one))) for one in (True, False)),
+    *((("squared norm missing", "squared distances"), _one_norm(one)) for one in (True, False)),
+    (("maximum norm",), lambda Q, X: np.abs(_differences(Q, X)).max(axis=2)),
     (("sum squared",), _squared_sums(True, True)),
     (("sum squared",), _squared_sums(True, False)),
     (("sum squared",), _squared_sums(False, True)),
@@ -104,6 +135,11 @@ MATRICES: tuple[tuple[tuple[str, ...], Matrix], ...] = (
     (("mean of the given rows subtracted",), _centred),
     (("mean of the given rows subtracted",), lambda Q, X: _centred(Q, X, of_training=False)),
     (("mean of the given rows subtracted",), lambda Q, X: _centred(Q, X, of_test=False)),
+    (("int16 overflow",), _int16(lambda Q, X: _root((_differences(Q, X) ** 2).sum(axis=2)))),
+    (("int16 overflow",), _int16(lambda Q, X: _root((_differences(Q, X) ** 2).sum(axis=2, dtype=np.int16)))),
+    (("int16 overflow",), _int16(_norms_of_int16)),
+    (("int16 overflow",), _int16(_cross_of_bytes)),
+    (("int16 overflow", "squared distances"), _int16(lambda Q, X: (_differences(Q, X) ** 2).sum(axis=2).astype(float))),
     (("uint8 wrap-around",), _bytes(lambda Q, X: np.sqrt((_differences(Q, X) ** 2).sum(axis=2).astype(float)))),
     (("uint8 wrap-around",), _bytes(lambda Q, X: np.sqrt((_differences(Q, X).astype(float) ** 2).sum(axis=2)))),
     (("uint8 wrap-around",), _bytes(_norms_of_bytes)),
@@ -245,7 +281,7 @@ def _names(given: list[tuple[np.ndarray, np.ndarray]], results: list[np.ndarray]
         ]
         if not all(fits):
             continue
-        if "uint8 wrap-around" in names:
+        if not {"uint8 wrap-around", "int16 overflow"}.isdisjoint(names):
             return names
         Q, X = given[2]
         right = np.where(written(*results[2].shape), matrix(Q, X), 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from fastcls._validation.errors import InputError
@@ -33,19 +33,32 @@ def functions_in(path: Path) -> dict[str, str]:
     InputError
         If the file is not there, is no Python source, or cannot be parsed.
     """
-    found = {name: owner for owner, name in _definitions(_parsed(path))}
-    return {name: found[name] for name in SIGNATURES if name in found}
+    found = _defined(path)
+    return {name: found[name][0] for name in SIGNATURES if name in found}
 
 
-def misspelt_in(path: Path) -> dict[str, str]:
-    """From the names of other functions of a file to those of the assignment that may be meant, and that it has not."""
-    names = [name for _, name in _definitions(_parsed(path))]
-    missing = [name for name in SIGNATURES if name not in names]
-    near = {name: meant(name, missing) for name in names if name not in SIGNATURES and not name.startswith("_")}
-    return {name: own for name, own in near.items() if own is not None}
+def misspelt_in(path: Path, known: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Functions of a file whose names are nearly those of the assignment that it lacks.
+
+    Parameters
+    ----------
+    path : Path
+    known : iterable of str
+        The functions of the assignment.
+
+    Returns
+    -------
+    dict
+        From the name in the file to the name in the assignment, and the line of the definition.
+    """
+    found = _defined(path)
+    names = list(known)
+    near = {name: (meant(name, names), line) for name, (_, line) in found.items() if name not in SIGNATURES}
+    return {name: (wanted, line) for name, (wanted, line) in near.items() if wanted and wanted not in found}
 
 
-def _parsed(path: Path) -> ast.Module:
+def _defined(path: Path) -> dict[str, tuple[str, int]]:
+    """All functions that a file defines, at its top or in a class: the name of the class, or "", and the line."""
     if path.is_dir():
         raise InputError(f"{quoted(path)} is a folder: give its files, such as {quoted(path / '*.py')} without quotes")
     if path.suffix == ".ipynb":
@@ -62,12 +75,9 @@ def _parsed(path: Path) -> ast.Module:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise InputError(f"{quoted(path)} is no Python source ({type(error).__name__}{line}): correct it") from None
-    return tree
-
-
-def _definitions(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """(name of the class or "", name) of the functions at the top of a file or in a class."""
+    found: dict[str, tuple[str, int]] = {}
     for node in tree.body:
         for owner, one in [("", node)] if not isinstance(node, ast.ClassDef) else [(node.name, part) for part in node.body]:
             if isinstance(one, ast.FunctionDef):
-                yield owner, one.name
+                found[one.name] = owner, one.lineno
+    return found

@@ -147,7 +147,9 @@ class _Diagnosis:
     """The names of mistakes that explain all parts."""
 
     def __init__(self, given: list[Problem], parts: list[Parts], group: str, factor: float, penalize_bias: bool) -> None:
-        self.given, self.parts, self.factor = given, parts, factor
+        self.given, self.parts, self.group = given, parts, group
+        #: what is the penalty of other years, if loss and gradient have it
+        self.other_years = "penalty halved" if factor == 1.0 else "penalty doubled"
         self.rows, self.slopes, _ = _TABLES[group]
         self.values = _penalty.values(factor, penalize_bias)
         self.gradients = _penalty.gradients(factor, penalize_bias)
@@ -166,13 +168,11 @@ class _Diagnosis:
             for name in _beside(of_penalty, of_data):
                 names.setdefault(name, []).append(part)
                 seen[name, part] = self._seen_penalty(part)
-        for name, factor in (("penalty halved", 1.0), ("penalty doubled", 0.5)):  # no year has any other
-            if names.get(name) == ["loss", "gradient"] and self.factor == factor:
-                names["penalty of other years"] = names.pop(name)
-                seen["penalty of other years", "loss"] = seen[name, "loss"]
-                seen["penalty of other years", "gradient"] = seen[name, "gradient"]
+        if names.get(self.other_years) == ["loss", "gradient"]:
+            names["penalty of other years"] = names.pop(self.other_years)
+            seen.update({("penalty of other years", part): seen[self.other_years, part] for part in ("loss", "gradient")})
         for name, wrong in names.items():
-            yield mistake(name, " and ".join(wrong), "; ".join(seen[name, part] for part in wrong))
+            yield mistake(name, " and ".join(wrong), "; ".join(seen[name, part] for part in wrong), self.group)
 
     def _all(self, wanted: Callable[[Problem], Any], got: Callable[[Parts], Any]) -> bool:
         return all(is_close(got(part), wanted(one)) for one, part in zip(self.given, self.parts, strict=True))
@@ -181,12 +181,12 @@ class _Diagnosis:
         def got(part: Parts) -> float:
             return part.loss
 
-        if not any(part.loss for part in self.parts):
+        if all(part.loss == 0 for part in self.parts):
             return ["loss is 0"]
-        for names, (centred, rows, weights) in _by_number(_INPUTS, self.rows, _WEIGHTS):
+        for names, (inputs, rows, weights) in _by_number(_INPUTS, self.rows, _WEIGHTS):
 
-            def wanted(one: Problem, centred: bool = centred, rows: Any = rows, weights: Any = weights) -> float:
-                X = _inputs(one, centred)
+            def wanted(one: Problem, inputs: Any = inputs, rows: Any = rows, weights: Any = weights) -> float:
+                X = inputs(one.X)
                 return float(weights(*X.shape, one.W.shape[1]) @ rows(X @ one.W, one.y))
 
             if self._all(wanted, got):
@@ -207,12 +207,12 @@ class _Diagnosis:
 
         if not any(part.gradient.any() for part in self.parts):
             return ["gradient is 0"]
-        for names, (centred, slopes, weights, places) in _by_number(_INPUTS, self.slopes, _WEIGHTS, _PLACES):
+        for names, (inputs, slopes, weights, places) in _by_number(_INPUTS, self.slopes, _WEIGHTS, _PLACES):
 
             def wanted(
-                one: Problem, centred: bool = centred, slopes: Any = slopes, weights: Any = weights, places: Any = places
+                one: Problem, inputs: Any = inputs, slopes: Any = slopes, weights: Any = weights, places: Any = places
             ) -> np.ndarray:
-                X = _inputs(one, centred)
+                X = inputs(one.X)
                 others, true = slopes(X @ one.W, one.y)
                 w = weights(*X.shape, one.W.shape[1])[:, None]
                 return _product(X, w * others, places[0]) + _product(X, w * true, places[1])
@@ -273,8 +273,10 @@ def _beside(of_penalty: list[str], of_data: list[str]) -> list[str]:
         "wrong sign": ["penalty subtracted"],
         "penalty not times reg": ["penalty missing"],
         "only the first row": ["penalty missing"],
-        "loss is 0": ["penalty missing"],
         "gradient is 0": ["penalty missing"],
+        "loss is 0": ["penalty missing"],
+        "halved": ["penalty halved"],
+        "doubled": ["penalty doubled"],
         "divided by N twice": ["penalty divided by N"],
     }
     return [
@@ -282,11 +284,20 @@ def _beside(of_penalty: list[str], of_data: list[str]) -> list[str]:
     ]
 
 
-_INPUTS: tuple[tuple[str, bool], ...] = (("", False), (_CENTRED, True))
+def _cast(kind: type) -> Callable[[np.ndarray], np.ndarray]:
+    def inputs(X: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # negative values as bytes
+            return X.astype(kind).astype(np.float64)
+
+    return inputs
 
 
-def _inputs(one: Problem, centred: bool) -> np.ndarray:
-    return one.X - one.X.mean(axis=0) if centred else one.X
+_INPUTS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("", lambda X: X),
+    (_CENTRED, lambda X: X - X.mean(axis=0)),
+    ("X cast to uint8", _cast(np.uint8)),
+    ("X cast to int", _cast(np.int64)),
+)
 
 
 def _one_row(at: int, weight: Callable[[int], float]) -> Callable[[int, int, int], np.ndarray]:
@@ -307,6 +318,9 @@ _WEIGHTS: tuple[tuple[str, Callable[[int, int, int], np.ndarray]], ...] = (
     ("", _equal(lambda n, d, c: 1 / n)),
     ("no division by N", _equal(lambda n, d, c: 1.0)),
     ("divided by N twice", _equal(lambda n, d, c: 1 / n**2)),
+    ("divided by N - 1", _equal(lambda n, d, c: 1 / (n - 1))),
+    ("halved", _equal(lambda n, d, c: 0.5 / n)),
+    ("doubled", _equal(lambda n, d, c: 2 / n)),
     ("divided by N inside the loop", lambda n, d, c: float(n) ** -(n - np.arange(n))),
     ("divided by the number of classes", _equal(lambda n, d, c: 1 / (n * c))),
     ("divided by the number of classes", _equal(lambda n, d, c: 1 / c)),
@@ -341,12 +355,12 @@ _PLACES: tuple[tuple[str, tuple[str, str]], ...] = (
 
 
 def _by_number(*tables: Iterable[tuple[str, Any]]) -> Iterator[tuple[list[str], tuple[Any, ...]]]:
-    """All combinations of entries, those with the fewest mistakes first: (names of the mistakes, entries)."""
+    """Combinations of entries, those with the fewest mistakes first: (names of up to three mistakes, entries)."""
     found = [
         ([name for name, _ in entries if name], tuple(entry for _, entry in entries))
         for entries in itertools.product(*tables)
     ]
-    yield from sorted(found, key=lambda pair: len(pair[0]))
+    yield from sorted((pair for pair in found if len(pair[0]) <= 3), key=lambda pair: len(pair[0]))
 
 
 def _note_own_gradient(function: Callable[..., Any], problem: Problem, found: Examined) -> None:

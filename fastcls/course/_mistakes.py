@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from ._report import Mistake
 
-_PENALTY = "the penalty: reg * np.sum(W * W) and 2 * reg * W (until 2016, half of both)"
-
+_PENALTY = (
+    "the penalty: the gradient of reg * np.sum(W * W) is 2 * reg * W (until 2016: 0.5 * reg * np.sum(W * W) and reg * W)"
+)
 #: name -> (likely cause, where to look)
 MISTAKES: dict[str, tuple[str, str]] = {
     # sums over rows
     "no division by N": (
         "the sum over the rows is returned, and not their mean",
-        "the end of the sum over the rows: divide by X.shape[0]",
+        "the last lines, before the penalty is added: divide the loss and dW by X.shape[0]",
     ),
     "divided by N twice": (
         "the sum over the rows is divided by N a second time",
         "every division by X.shape[0], and every mean",
     ),
+    "divided by N - 1": ("N - 1 is taken for the number of rows", "the division: N is X.shape[0]"),
+    "halved": ("the result is half of what is wanted", "factors of 0.5, and divisions by 2 * N"),
+    "doubled": ("the result is twice what is wanted", "factors of 2, and rows that are added twice"),
+    "loss is 0": ("the loss is not computed yet, or is set to 0 before it is returned", "every line that assigns the loss"),
     "divided by N inside the loop": ("the running sum is divided once for each row", "the indentation of the division"),
     "divided by the number of classes": (
         "the mean is over rows and classes",
@@ -28,16 +35,14 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "only the first row": ("the function returns inside its loop, or uses row 0 for all", "the indentation of return"),
     "only the last row": ("each row replaces the one before", "the sum in the loop: += and not ="),
-    "wrong sign": (
-        "the sign is the opposite one",
-        "what is added and what is subtracted; in the softmax loss, the minus sign of -log(p)",
-    ),
+    "wrong sign": ("the sign is the opposite one", "what is added, and what is subtracted"),
     # margins
     "j = y counted": (
         "the sum over j includes the true class, which adds the margin, 1, for every row",
         "the loop over j: skip j == y[i]; with arrays: set the margins of the true classes to 0",
     ),
     "margin 0": ("the + 1 of max(0, s_j - s_y + 1) is missing", "the line that computes the margins"),
+    "other margin": ("the margin is not 1", "the line that computes the margins: max(0, s_j - s_y + 1)"),
     "no maximum with 0": ("negative margins are added too", "the margins: only those above 0 count"),
     "scores swapped": ("max(0, s_y - s_j + 1) rewards wrong classes", "the order of the difference: s_j - s_y"),
     "margin subtracted": ("max(0, s_j - s_y - 1) has the margin with the wrong sign", "the line that computes the margins"),
@@ -77,15 +82,21 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "the gradient lacks the 1 of the true class",
         "the scores' gradient: p, minus 1 at the true class",
     ),
-    "1 subtracted everywhere": ("1 is subtracted from all classes", "the scores' gradient: minus 1 at the true class only"),
+    "1 subtracted everywhere": (
+        "1 is subtracted from all classes",
+        "the scores' gradient: minus 1 at the true class only, p[np.arange(N), y] -= 1 and not p[:, y] -= 1",
+    ),
+    "labels of all rows": (
+        "p[:, y] takes the classes of all rows from every row",
+        "the p of the true classes: p[np.arange(N), y]",
+    ),
     "no subtraction of the maximum": (
         "np.exp overflows (or is 0 for all classes) if scores are far from 0",
         "what is subtracted from the scores before np.exp: each row's own maximum",
     ),
     "one maximum for all rows": (
-        "one score is subtracted from several rows, such as the largest of all or of a class: np.exp is 0 for every class "
-        "of a row that is far below it",
-        "the maximum of the scores: each row's own, axis=1, keepdims=True",
+        "the largest score of all rows is subtracted: np.exp is 0 for every class of a row that is far below it",
+        "the maximum of the scores: axis=1, keepdims=True",
     ),
     "a constant inside the logarithm": (
         "log(p + 1e-8), or a least p, bounds the loss: a row that is very wrong counts too little",
@@ -100,6 +111,11 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "rows are centred by their own mean; the mean image is that of the training rows, and is subtracted before",
         "X - X.mean(axis=0) in the function, or the mean of the test rows",
     ),
+    "X cast to uint8": (
+        "X is converted to bytes: fractions are lost, and negative values wrap around",
+        "astype(np.uint8), and the dtype of arrays that take values of X",
+    ),
+    "X cast to int": ("the fractions of X are lost", "astype(int), and the dtype of arrays that take values of X"),
     # penalties
     "penalty missing": (
         "the penalty is not added",
@@ -136,10 +152,19 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "differences or squares are computed in bytes, modulo 256",
         "the type of the rows: X.astype(float) first",
     ),
+    "int16 overflow": (
+        "squares or products are computed in int16, which ends at 32,767",
+        "the type of the rows: X.astype(float) first",
+    ),
     "whole numbers": ("rows or distances are rounded to whole numbers", "every astype(int), and the dtype of dists"),
     "cross term halved": ("the cross term lacks its factor 2", "|x|^2 - 2 x.y + |y|^2"),
     "cross term added": ("the cross term has the wrong sign", "|x|^2 - 2 x.y + |y|^2"),
     "cross term missing": ("the cross term is missing", "|x|^2 - 2 x.y + |y|^2"),
+    "squared norm missing": ("one of the two squared norms is missing", "|x|^2 - 2 x.y + |y|^2"),
+    "maximum norm": (
+        "the largest difference is taken, and not the root of the sum of squares",
+        "np.max, or ord=np.inf: np.sqrt of np.sum of the squares",
+    ),
     "sum squared": (
         "the sum of a row is squared, and not each of its values",
         "the order: square first, then sum: np.sum(X ** 2, axis=1), not np.sum(X, axis=1) ** 2",
@@ -188,8 +213,17 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "the training rows: subtract the same mean",
     ),
     "one mean for all pixels": ("the mean is a single number", "the mean: over the rows, axis=0"),
+    "mean cut to whole numbers": ("the mean loses its fractions", "the mean: without astype, and with floats"),
+    "divided by the standard deviation": (
+        "rows are divided by their standard deviation as well",
+        "the last step: only the mean is subtracted",
+    ),
     "nothing subtracted": ("no mean is subtracted", "the mean of the training rows, axis=0"),
     # calls
+    "wrong number of arguments": (
+        "the function takes other arguments than that of the assignment",
+        "the line of its def: the names and the order of the arguments",
+    ),
     "raises": ("an error in the code before this line, or in the line itself", "the line of the error"),
     "shapes do not match": (
         "an axis or keepdims=True is wrong, or an array has to be transposed",
@@ -200,7 +234,6 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "nothing returned": ("there is no return, or one without a value", "the end of the function"),
     "wrong kind of result": ("something else is returned", "return, and the shapes of its values"),
     "loss for each row": ("the losses of the rows are not averaged", "the loss: the mean over the rows"),
-    "loss is 0": ("the loss is not computed yet, or set to 0 again", "loss"),
     "gradient is 0": ("the gradient is not computed yet", "dW"),
     "gradient transposed": ("rows and columns of dW are swapped", "the last product: X.T.dot(...) is like W"),
     "NaN": ("0 / 0, infinity - infinity, or the root or logarithm of a negative number", "divisions, np.sqrt and np.log"),
@@ -219,7 +252,15 @@ MISTAKES: dict[str, tuple[str, str]] = {
 }
 
 
-def mistake(name: str, part: str, seen: str) -> Mistake:
+#: (name, group of functions) -> where to look, if it is another place there
+_LOOKS: dict[tuple[str, str], str] = {
+    ("wrong sign", "softmax"): "the minus sign of -log(p); in the gradient p is added, and 1 subtracted at the true class",
+    ("wrong sign", "svm"): "the margins, which are added; dW[:, j] gets + X[i], and dW[:, y[i]] - X[i]",
+    ("wrong sign", "numerical"): "the order of the difference: f(x + h) - f(x - h)",
+}
+
+
+def mistake(name: str, part: str, seen: str, group: str = "") -> Mistake:
     """The mistake of this name.
 
     Parameters
@@ -228,12 +269,15 @@ def mistake(name: str, part: str, seen: str) -> Mistake:
         One of `MISTAKES`.
     part, seen : str
         See `Mistake`.
+    group : str
+        That of the function, see `Signature`: in some, one looks at another place.
 
     Returns
     -------
     Mistake
     """
     cause, look = MISTAKES[name]
+    look = _LOOKS.get((name, group), look)
     return Mistake(name, part, seen, cause, look)
 
 
@@ -260,6 +304,13 @@ _CAUSES: dict[str, tuple[str, str]] = {
 }
 
 
+#: Python's words for a call with too many or too few arguments, and the line that `described` adds
+_COUNT = re.compile(
+    r"TypeError: .*(?:takes .* positional arguments? but|missing \d+ required|got an unexpected keyword argument).*?"
+    r"(?P<line> \([^()]*:\d+, in .*\))?"
+)
+
+
 def of_error(error: str, part: str) -> Mistake:
     """The mistake of an exception, as `described` has it: shapes that do not match, or any other error."""
     shapes = error.startswith(("ValueError", "AxisError")) and any(
@@ -267,8 +318,9 @@ def of_error(error: str, part: str) -> Mistake:
     )
     if shapes:
         return mistake("shapes do not match", part, f"raises {error}")
-    if error.startswith("TypeError") and ("positional argument" in error or "keyword argument" in error):
-        look = "the line of its def: the arguments, and their order, are those of the assignment"
-        return Mistake("raises", part, f"raises {error}", "the function takes other arguments than the assignment's", look)
     cause, look = _CAUSES.get(error.partition(":")[0].partition(" ")[0], MISTAKES["raises"])
+    if count := _COUNT.fullmatch(error):
+        if count["line"] is None:  # no line of the learner's code: it is the call of the function itself
+            return mistake("wrong number of arguments", part, f"raises {error}")
+        cause, look = "a function is called with too many or too few arguments", "the call in the line of the error"
     return Mistake("raises", part, f"raises {error}", cause, look)

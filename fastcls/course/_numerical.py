@@ -66,7 +66,7 @@ def examine(function: Callable[..., Any]) -> Examined:
         for got, right in zip(results, wanted, strict=True)
     )
     if found.gradient_error > _RIGHT:
-        found.add(mistake(_name(results, wanted), _PART, _seen(results[0], wanted[0])))
+        found.add(mistake(_name(results, wanted), _PART, _seen(results[0], wanted[0]), "numerical"))
     elif found.gradient_error > _CENTRAL:
         found.notes.append(
             f"the largest error is {found.gradient_error:.0e}: a central difference, (f(x + h) - f(x - h)) / (2 * h), would "

@@ -45,6 +45,8 @@ ROWS: tuple[tuple[str, Rows], ...] = (
     ("not normalised", lambda S, y: -_of_true(S, y)),
     ("not normalised", lambda S, y: S.max(axis=1) - _of_true(S, y)),
     ("all classes in the loss", lambda S, y: -np.log(_normalised(S)).sum(axis=1)),
+    ("labels of all rows", lambda S, y: -np.log(_normalised(S))[:, y].mean(axis=1)),
+    ("labels of all rows", lambda S, y: -np.log(_normalised(S))[:, y].sum(axis=1)),
     *(("wrong axis", _minus_log(shift, axis)) for shift, axis in _WRONG_AXES),
 )
 

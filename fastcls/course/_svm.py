@@ -38,10 +38,14 @@ def _linear(S: np.ndarray, y: np.ndarray) -> np.ndarray:
     return total
 
 
+#: margins that are neither right nor a mistake of their own
+_MARGINS = (2.0, 0.5, 0.1)
+
 ROWS: tuple[tuple[str, Rows], ...] = (
     ("", _hinge()),
     ("j = y counted", _hinge(extra=1.0)),
     ("margin 0", _hinge(margin=0.0)),
+    *(("other margin", _hinge(margin=margin)) for margin in _MARGINS),
     ("no maximum with 0", _linear),
     ("scores swapped", _hinge(sign=-1.0)),
     ("margin subtracted", _hinge(margin=-1.0)),
@@ -78,9 +82,14 @@ def _without_others(S: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return 0.0 * others, true
 
 
+def _above(margin: float) -> Slopes:
+    return _counted(lambda S, y: _margins(S, y, margin) > 0)
+
+
 SLOPES: tuple[tuple[str, Slopes], ...] = (
     ("", _counted(_violated)),
-    ("margin 0", _counted(lambda S, y: _margins(S, y, 0.0) > 0)),
+    ("margin 0", _above(0.0)),
+    *(("other margin", _above(margin)) for margin in _MARGINS),
     ("true class not subtracted", _counted(_violated, lambda total: 0.0 * total)),
     ("true class subtracted once", _counted(_violated, lambda total: 0.0 * total - 1.0)),
     ("true class subtracted once", _counted(_violated, lambda total: -1.0 * (total > 0))),

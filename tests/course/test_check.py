@@ -6,22 +6,22 @@ import sys
 import numpy as np
 import pytest
 from _learners import (
-    BOTH,
+    LABELS_BINCOUNT,
     NO_LOOPS,
     NO_LOOPS_EINSUM,
     NUMERICAL,
     NUMERICAL_FLAT,
     ONE_LOOP,
     RIGHT,
-    SOFTMAX_ARRAYS,
     SOFTMAX_LOOPS,
+    SVM_ARRAYS,
     SVM_LOOPS,
     TWO_LOOPS,
-    WRONG,
     edited,
     made,
     name_of,
 )
+from _learners_wrong import BOTH, WRONG
 
 from fastcls import InputError, course
 from fastcls.course._mistakes import MISTAKES
@@ -86,6 +86,47 @@ def test_the_penalty_follows_the_year(source):
     assert found(checked(halved, year=2017)) == [("penalty of other years", BOTH)]
     assert checked(source, year=2017).passed
     assert found(checked(source, year=2015)) == [("penalty of other years", BOTH)]
+
+
+def test_a_penalty_that_no_year_has_is_not_called_that_of_other_years():
+    halved = [("reg * np.sum(W * W)", "0.25 * reg * np.sum(W * W)"), ("2 * reg * W", "0.5 * reg * W")]
+    assert found(checked(edited(SVM_LOOPS, halved), year=2016)) == [("penalty halved", BOTH)]
+    doubled = [("reg * np.sum(W * W)", "2 * reg * np.sum(W * W)"), ("2 * reg * W", "4 * reg * W")]
+    (mistake,) = checked(edited(SVM_LOOPS, doubled), year=2020).mistakes
+    assert (mistake.name, mistake.part) == ("penalty doubled", BOTH)
+    assert "the gradient of reg * np.sum(W * W) is 2 * reg * W" in mistake.look
+
+
+@pytest.mark.parametrize(
+    ("source", "replacements", "said"),
+    [
+        (NUMERICAL, [("ahead - behind", "behind - ahead")], "the order of the difference: f(x + h) - f(x - h)"),
+        (SVM_LOOPS, [("return loss, dW", "return loss, -dW")], "dW[:, j] gets + X[i], and dW[:, y[i]] - X[i]"),
+        (SOFTMAX_LOOPS, [("-np.log(", "np.log(")], "the minus sign of -log(p)"),
+    ],
+)
+def test_the_hint_for_a_wrong_sign_is_that_of_the_function(source, replacements, said):
+    (mistake,) = checked(edited(source, replacements)).mistakes
+    assert mistake.name == "wrong sign"
+    assert said in mistake.look
+    assert ("log" in mistake.look) == (source is SOFTMAX_LOOPS)
+
+
+def test_the_hint_for_a_missing_division_holds_without_loops():
+    (mistake,) = checked(edited(SVM_ARRAYS, [("X.T @ mask / n", "X.T @ mask")])).mistakes
+    assert mistake.name == "no division by N"
+    assert "loop" not in str(mistake)
+
+
+def test_a_wrong_number_of_arguments_within_the_code_is_told_from_that_of_the_function(tmp_path, monkeypatch):
+    source = edited(SVM_LOOPS, [("    loss = 0.0", "    loss = two(1)")])
+    (tmp_path / "inner.py").write_text("import numpy as np\n\n\ndef two(a, b): pass\n" + source)
+    monkeypatch.syspath_prepend(tmp_path)
+    import inner
+
+    (mistake,) = course.check(inner.svm_loss_naive, timing=False).mistakes
+    assert (mistake.name, mistake.look) == ("raises", "the call in the line of the error")
+    assert "missing 1 required positional argument: 'b' (inner.py:" in mistake.seen
 
 
 def test_since_2025_there_is_softmax_and_no_svm():
@@ -190,6 +231,23 @@ def test_the_functions_own_name_is_the_default():
         course.check(lambda: 0)
 
 
+def test_the_only_method_of_a_class_is_the_default_and_of_several_the_call_is_shown():
+    for given in (made(TWO_LOOPS), made(TWO_LOOPS)()):
+        assert course.check(given, timing=False).function == "compute_distances_two_loops"
+    both = edited(TWO_LOOPS, [("class KNearest", "class Other:\n    pass\n\n\nclass KNearest")])
+    both += "\n".join("    " + line for line in LABELS_BINCOUNT.splitlines()) + "\n"
+    said = (
+        r"has 2 functions of the assignment, compute_distances_two_loops, predict_labels: name the one to check, such as "
+        r"course.check\({}, 'compute_distances_two_loops'\)"
+    )
+    for given, name in ((made(both), "KNearestNeighbor"), (made(both)(), "it")):
+        with pytest.raises(InputError, match=said.format(name)):
+            course.check(given)
+        assert course.check(given, "predict_labels", timing=False).passed
+    with pytest.raises(InputError, match="int has no function of the assignment: wanted a method of one of: svm_loss_naive"):
+        course.check(int)
+
+
 def test_the_learners_output_and_warnings_are_suppressed(capfd, recwarn):
     checked(edited(SVM_LOOPS, [("    loss = 0.0", "    loss = 0.0\n    print('here')\n    np.log(np.zeros(1))")]))
     assert capfd.readouterr() == ("", "")
@@ -278,33 +336,3 @@ def test_the_report_is_safe_in_a_notebook_and_on_a_screen():
 def test_wrong_calls_are_refused(call, said):
     with pytest.raises(InputError, match=said):
         call()
-
-
-def test_other_arguments_are_not_called_another_type():
-    def svm_loss_naive(W, X, y):
-        return 0.0, W
-
-    (mistake,) = course.check(svm_loss_naive, timing=False).mistakes
-    assert mistake.cause == "the function takes other arguments than the assignment's"
-    assert "TypeError" in mistake.seen
-
-
-def test_a_class_without_a_name_is_answered_with_its_methods():
-    class KNearestNeighbor:
-        def compute_distances_no_loops(self, X):
-            return X
-
-        def predict_labels(self, dists, k=1):
-            return dists
-
-    said = "KNearestNeighbor has compute_distances_no_loops and predict_labels: name the one to check, such as "
-    for given in (KNearestNeighbor, KNearestNeighbor()):
-        with pytest.raises(InputError, match=said):
-            course.check(given)
-
-
-@pytest.mark.parametrize("maximum", ["np.max(scores)", "np.max(scores, axis=0)"])
-def test_what_is_said_of_a_maximum_is_true_for_one_of_all_rows_and_for_one_of_each_class(maximum):
-    report = checked(edited(SOFTMAX_ARRAYS, [("np.max(scores, axis=1, keepdims=True)", maximum)]))
-    (mistake,) = (one for one in report.mistakes if one.name == "one maximum for all rows")
-    assert "the largest of all or of a class" in mistake.cause

@@ -1,15 +1,24 @@
 """fastcls check: files of learners, each in a process of its own with limits."""
 
+import io
+import itertools
 import json
-import sys
 
 import pytest
 from _command import cli, here, refused  # noqa: F401
-from _learners import LABELS_COUNTER, NO_LOOPS, SOFTMAX_ARRAYS, SVM_ARRAYS, SVM_LOOPS, TWO_LOOPS, edited
+from _learners import (
+    LABELS_COUNTER,
+    NO_LOOPS,
+    SOFTMAX_ARRAYS,
+    SVM_ARRAYS,
+    SVM_LOOPS,
+    TWO_LOOPS,
+    edited,
+)
 
-from fastcls import course
-from fastcls.cli import _student_files
-from fastcls.course import check_file, functions_in
+from fastcls.cli._student_files import _File, _print
+from fastcls.course import SIGNATURES, CourseReport, check_file, functions_in
+from fastcls.course._mistakes import MISTAKES, mistake
 
 pytestmark = pytest.mark.process
 IMPORTS = "from collections import Counter\nfrom past.builtins import xrange\nimport numpy as np\n"
@@ -34,11 +43,64 @@ def test_a_class_gets_a_table_and_the_mistakes_below_it(files):
     assert "(at most 30 s of processor time per function, 10 times as long in all, and 4,096 MB)" in done.stderr
     assert "not malicious code" in done.stderr
     lines = done.stdout.splitlines()
-    assert next(line for line in lines if line.startswith(" right.py")).split().count("ok") == 4
-    assert next(line for line in lines if line.startswith(" softmax.py")).split().count("ok") == 1
+    rows = [line.split() for line in lines[3 : lines.index("right.py")] if line.strip()]
+    assert [row[-2:] for row in rows[:4]] == [
+        [name, "right"]
+        for name in ("svm_loss_naive", "svm_loss_vectorized", "compute_distances_two_loops", "compute_distances_no_loops")
+    ]
+    assert rows[0][0] == "right.py"
+    assert rows[4:] == [
+        ["halved.py", "svm_loss_naive", "penalty", "halved"],
+        ["predict_labels", "right"],
+        ["softmax.py", "softmax_loss_vectorized", "right"],
+    ]
     assert "  svm_loss_naive: 1 mistake" in lines
     assert "  compute_distances_no_loops: right" in lines  # with its note
     assert any(line.startswith("    penalty halved (gradient): the penalty's part with reg 1: dW[") for line in lines)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_fits_the_terminal_and_splits_no_word(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    long = "a_file_with_a_name_that_has_more_letters_than_a_column.py"
+    names = iter(itertools.cycle(MISTAKES))
+    found = {"all.py": _File(reports={name: CourseReport(name, None, ()) for name in SIGNATURES})}
+    for file in (long, *(f"{number}.py" for number in range(10))):  # every mistake, up to three in a function
+        wrong = {name: tuple(mistake(next(names), "loss", "") for _ in range(3)) for name in SIGNATURES}
+        found[file] = _File(reports={name: CourseReport(name, None, mistakes) for name, mistakes in wrong.items()})
+    stream = io.StringIO()
+    _print(found, stream)
+    lines = stream.getvalue().splitlines()
+    table = lines[: lines.index(long)]
+    assert max(map(len, table)) <= columns
+    assert sum(line.rstrip().endswith(" right") for line in table) == len(SIGNATURES)
+    words = {word.strip(",") for line in table[3:] for word in line.split()}
+    whole = {word for text in [*SIGNATURES, *MISTAKES] for word in text.replace(",", "").split()}
+    assert whole <= {word.replace(",", "") for word in words}
+    assert all(
+        word.replace(",", "") in whole or set(word) == {"─"} or word == "right" or word in str(list(found)) for word in words
+    )
+
+
+def test_each_of_several_bad_files_has_its_reason(files):
+    (files / "syntax.py").write_text("def svm_loss_naive(:\n")
+    (files / "nothing.py").write_text("x = 1\n")
+    (files / "typo.py").write_text("x = 1\n\n\ndef svm_loss_navie(W, X, y, reg):\n    pass\n")
+    done = cli("check", "syntax.py", "nothing.py", "typo.py", "missing.py")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("fastcls: none of the 4 files can be checked: wanted one of svm_loss_naive, ")
+    said = [part.split("\n  ") for part in done.stdout.strip().split("\n\n")]
+    assert said == [
+        ["syntax.py", "'syntax.py' is no Python source (SyntaxError, line 1): correct it"],
+        ["nothing.py", "no function of the assignment"],
+        ["typo.py", "no function of the assignment", "line 4: svm_loss_navie; did you mean svm_loss_naive?"],
+        ["missing.py", "there is no file or folder 'missing.py': give the path of a Python source file"],
+    ]
+    assert refused(cli("check", "typo.py"), "(line 4: svm_loss_navie; did you mean svm_loss_naive?): wanted one of")
+    (files / "typo.py").write_text(IMPORTS + SOFTMAX_ARRAYS + SVM_ARRAYS.replace("vectorized", "vectorised"))
+    done = cli("check", "typo.py")
+    assert "did you mean svm_loss_vectorized?" in done.stdout
+    assert "did you mean" not in cli("check", "typo.py", "--year", 2025).stdout  # there is no SVM
 
 
 def test_json_has_every_report(files):
@@ -135,38 +197,3 @@ def test_neighbouring_files_can_be_imported(files):
 def test_bad_input_gets_one_line(files, words, said):
     (files / "empty.py").write_text("x = 1\n")
     assert refused(cli("check", *words), said)
-
-
-def test_of_several_bad_files_each_is_said_with_its_own_reason(files):
-    (files / "typo.py").write_text("def svm_loss_navie(W, X, y, reg):\n    pass\n")
-    (files / "syntax.py").write_text("def f(:\n")
-    (files / "empty.py").write_text("x = 1\n")
-    done = cli("check", "typo.py", "syntax.py", "empty.py", "nowhere.py")
-    assert done.exit_code == 1
-    assert done.stderr == ""
-    parts = {part.splitlines()[0]: part for part in done.stdout.strip().split("\n\n")}
-    assert "svm_loss_navie: did you mean svm_loss_naive?" in parts["typo.py"]
-    assert "is no Python source (SyntaxError, line 1)" in parts["syntax.py"]
-    assert "no function of the assignment" in parts["empty.py"]
-    assert "there is no file or folder" in parts["nowhere.py"]
-    assert refused(cli("check", "typo.py"), "did you mean svm_loss_naive? Or wanted one of svm_loss_naive, ")
-
-
-def test_a_misspelt_function_beside_others_is_not_left_out_in_silence(files):
-    (files / "most.py").write_text(SVM_LOOPS + "\n\ndef softmax_loss_vectorised(W, X, y, reg):\n    pass\n")
-    done = cli("check", "most.py")
-    assert "not checked: softmax_loss_vectorised: did you mean softmax_loss_vectorized?" in done.stdout
-
-
-def test_many_functions_fit_into_80_columns(capsys):
-    names = list(course.SIGNATURES)
-    wrong = course.check(lambda W, X, y, reg: (0.0, 0 * W), "svm_loss_naive", timing=False)
-    reports = {"a_rather_long_name_of_a_file.py": dict.fromkeys(names, wrong)}
-    _student_files._print(reports, {}, {}, sys.stdout)
-    table, _, below = capsys.readouterr().out.partition("\na_rather")
-    assert max(map(len, table.splitlines())) <= 80
-    assert all(name in table for name in names)
-    row = next(line for line in table.splitlines() if line.lstrip().startswith("a_rather_long"))
-    n_mistakes = str(len(wrong.mistakes))
-    assert row.split()[1:] == [n_mistakes] * len(names)
-    assert below.count("not written yet") == len(names)

@@ -1,0 +1,322 @@
+"""Mistakes seeded into learners' solutions.
+
+A mistake is a list of replacements in a solution's source, and the mistakes that the check must name: (name, part).
+"""
+
+from _learners import (
+    LABELS_BINCOUNT,
+    NO_LOOPS,
+    NUMERICAL,
+    NUMERICAL_FLAT,
+    ONE_LOOP,
+    SOFTMAX_ARRAYS,
+    SOFTMAX_EINSUM,
+    SOFTMAX_LOOPS,
+    SUBTRACT,
+    SVM_ARRAYS,
+    SVM_LOOPS,
+    TWO_LOOPS,
+)
+
+BOTH = "loss and gradient"
+#: (solution, replacements, mistakes)
+WRONG = [
+    # SVM with loops
+    (SVM_LOOPS, [("loss /= n", "pass"), ("dW /= n", "pass")], [("no division by N", BOTH)]),
+    (SVM_LOOPS, [("dW /= n", "pass")], [("no division by N", "gradient")]),
+    (SVM_LOOPS, [("    loss /= n", "        loss /= n")], [("divided by N inside the loop", "loss")]),
+    (SVM_LOOPS, [("dW /= n", "dW /= n * n")], [("divided by N twice", "gradient")]),
+    (SVM_LOOPS, [("if j == y[i]", "if False")], [("j = y counted", "loss")]),
+    (SVM_LOOPS, [("scores[y[i]] + 1", "scores[y[i]]")], [("margin 0", BOTH)]),
+    (SVM_LOOPS, [("scores[y[i]] + 1", "scores[y[i]] - 1")], [("margin subtracted", BOTH)]),
+    (SVM_LOOPS, [("if margin > 0", "if True")], [("no maximum with 0", BOTH)]),
+    (
+        SVM_LOOPS,
+        [("scores[j] - scores[y[i]]", "scores[y[i]] - scores[j]")],
+        [("scores swapped", BOTH)],
+    ),
+    (SVM_LOOPS, [("dW[:, y[i]] -= X[i]", "pass")], [("true class not subtracted", "gradient")]),
+    (SVM_LOOPS, [("dW[:, y[i]] -= X[i]", "dW[:, y[i]] += X[i]")], [("true class added", "gradient")]),
+    (SVM_LOOPS, [("dW[:, j] += X[i]", "pass")], [("only the true class", "gradient")]),
+    (SVM_LOOPS, [("dW[:, j] += X[i]", "dW[:, j] += X[i - 1]")], [("gradient of another sample", "gradient")]),
+    (SVM_LOOPS, [("dW[:, j] += X[i]", "dW[:, j] += X[j]")], [("gradient of another sample", "gradient")]),
+    (SVM_LOOPS, [("loss += margin", "loss += margin ** 2")], [("squared hinge", "loss")]),
+    (SVM_LOOPS, [("dW += 2 * reg * W", "pass")], [("penalty missing", "gradient")]),
+    (SVM_LOOPS, [("dW += 2 * reg * W", "dW += reg * W")], [("penalty halved", "gradient")]),
+    (SVM_LOOPS, [("dW += 2 * reg * W", "dW -= 2 * reg * W")], [("penalty subtracted", "gradient")]),
+    (SVM_LOOPS, [("dW += 2 * reg * W", "dW += 2 * W")], [("penalty not times reg", "gradient")]),
+    (SVM_LOOPS, [("loss += reg * np.sum(W * W)", "pass")], [("penalty missing", "loss")]),
+    (SVM_LOOPS, [("loss += reg *", "loss += 0.5 * reg *")], [("penalty halved", "loss")]),
+    (SVM_LOOPS, [("loss += reg *", "loss += 0.5 * reg *"), ("2 * reg", "reg")], [("penalty of other years", BOTH)]),
+    (SVM_LOOPS, [("np.sum(W * W)", "np.sum(W[:-1] ** 2)")], [("bias left out of the penalty", "loss")]),
+    (SVM_LOOPS, [("np.sum(W * W)", "np.sum(np.abs(W))"), ("2 * reg * W", "reg * np.sign(W)")], [("L1 penalty", BOTH)]),
+    (SVM_LOOPS, [("np.sum(W * W)", "np.linalg.norm(W)")], [("root of the penalty", "loss")]),
+    (SVM_LOOPS, [("dW[:, y[i]] -= X[i]", "dW[:, y[i]] -= X[i]\n        return loss, dW")], [("only the first row", BOTH)]),
+    (SVM_LOOPS, [("scores[y[i]] + 1", "scores[y[i]] + 1.7")], [("differs", BOTH)]),
+    (SVM_LOOPS, [("scores[y[i]] + 1", "scores[y[i]] + 2")], [("other margin", BOTH)]),
+    (SVM_LOOPS, [("loss /= n", "loss /= n - 1"), ("dW /= n", "dW /= n - 1")], [("divided by N - 1", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return 0.5 * loss, 0.5 * dW")], [("halved", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return 2 * loss, 2 * dW")], [("doubled", BOTH)]),
+    (SVM_LOOPS, [("loss += reg *", "loss += 2 * reg *"), ("2 * reg * W", "4 * reg * W")], [("penalty doubled", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return 0.0, dW")], [("loss is 0", "loss")]),
+    (SVM_LOOPS, [("W, X, y, reg", "W, X, y"), ("reg * ", "")], [("wrong number of arguments", BOTH)]),
+    (SVM_ARRAYS, [("    n = X", "    X = X.astype(np.uint8)\n    n = X")], [("X cast to uint8", BOTH)]),
+    (SOFTMAX_ARRAYS, [("    n = len", "    X = X.astype(int)\n    n = len")], [("X cast to int", BOTH)]),
+    (SOFTMAX_ARRAYS, [("p[np.arange(n), y])", "p[:, y])")], [("labels of all rows", "loss")]),
+    (SOFTMAX_ARRAYS, [("p[np.arange(n), y] -= 1", "p[:, y] -= 1")], [("1 subtracted everywhere", "gradient")]),
+    (SOFTMAX_ARRAYS, [("np.max(scores, axis=1, keepdims=True)", "np.max(scores, axis=0)")], [("wrong axis", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return loss, dW.T")], [("gradient transposed", "gradient")]),
+    (SVM_LOOPS, [("return loss, dW", "return loss")], [("wrong kind of result", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "pass")], [("nothing returned", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return 0.0, 0 * dW")], [("not written yet", BOTH)]),
+    (SVM_LOOPS, [("return loss, dW", "return loss, 0 * dW")], [("gradient is 0", "gradient")]),
+    (SVM_LOOPS, [("return loss, dW", "return loss, -dW")], [("wrong sign", "gradient")]),
+    (SVM_LOOPS, [("X[i].dot(W)", "W.dot(X[i])"), ("W.shape[1]", "W.shape[0]"), ("dW[:, ", "dW[")], [("W as (C, D)", BOTH)]),
+    (SVM_LOOPS, [("range(n)", "range(n + 1)")], [("raises", BOTH)]),
+    (
+        SVM_LOOPS,
+        [("    loss = 0.0", "    loss = 0.0\n    X = X - X.mean(axis=0)")],
+        [("mean of the given rows subtracted", BOTH)],
+    ),
+    (SVM_LOOPS, [("    loss = 0.0", "    loss = 0.0\n    W *= 2")], [("arguments changed", BOTH)]),
+    # SVM with arrays
+    (SVM_ARRAYS, [("margins[rows, y] = 0", "pass")], [("j = y counted", BOTH)]),
+    (SVM_ARRAYS, [("-mask.sum(axis=1)", "-1")], [("true class subtracted once", "gradient")]),
+    (SVM_ARRAYS, [("(margins > 0).astype(float)", "margins.copy()")], [("margins in place of counts", "gradient")]),
+    (SVM_ARRAYS, [("X.T @ mask / n", "X.T @ mask")], [("no division by N", "gradient")]),
+    (SVM_ARRAYS, [("margins.sum() / n", "margins.mean()")], [("divided by the number of classes", "loss")]),
+    (SVM_ARRAYS, [("margins.sum() / n", "margins.max(axis=1).mean()")], [("largest margin only", "loss")]),
+    (SVM_ARRAYS, [("margins.sum() / n", "margins.sum(axis=1)")], [("loss for each row", "loss")]),
+    (SVM_ARRAYS, [("scores[rows, y][:, None]", "scores[rows, y]")], [("shapes do not match", BOTH)]),
+    (
+        SVM_ARRAYS,
+        [("margins.sum() / n", "margins.sum()"), ("2 * reg", "reg")],
+        [("no division by N", "loss"), ("penalty halved", "gradient")],
+    ),
+    # softmax with loops
+    (SOFTMAX_LOOPS, [("-np.log(", "-np.log10(")], [("log10", "loss")]),
+    (SOFTMAX_LOOPS, [("-np.log(", "-np.log2(")], [("log2", "loss")]),
+    (SOFTMAX_LOOPS, [("-np.log(", "np.log(")], [("wrong sign", "loss")]),
+    (SOFTMAX_LOOPS, [("-np.log(p[y[i]])", "-p[y[i]]")], [("no logarithm", "loss")]),
+    (SOFTMAX_LOOPS, [("f -= np.max(f)", "pass")], [("no subtraction of the maximum", BOTH)]),
+    (SOFTMAX_LOOPS, [("(p[j] - (j == y[i]))", "p[j]")], [("no 1 at the true class", "gradient")]),
+    (SOFTMAX_LOOPS, [("(p[j] - (j == y[i]))", "(p[j] - 1)")], [("1 subtracted everywhere", "gradient")]),
+    (SOFTMAX_LOOPS, [("(p[j] - (j == y[i]))", "(p[j] + (j == y[i]))")], [("true class added", "gradient")]),
+    (SOFTMAX_LOOPS, [("* X[i]", "* X[i - 1]")], [("gradient of another sample", "gradient")]),
+    (
+        SOFTMAX_LOOPS,
+        [("loss / n + reg * np.sum(W * W)", "(loss + reg * np.sum(W * W)) / n")],
+        [("penalty divided by N", "loss")],
+    ),
+    (SOFTMAX_LOOPS, [("dW / n + 2", "-dW / n + 2")], [("wrong sign", "gradient")]),
+    (SOFTMAX_LOOPS, [("loss += -np", "loss = -np")], [("only the last row", "loss")]),
+    (SOFTMAX_LOOPS, [("loss / n", "loss"), ("dW / n", "dW")], [("no division by N", BOTH)]),
+    (SOFTMAX_LOOPS, [("2 * reg * W", "4 * reg * W")], [("penalty doubled", "gradient")]),
+    # softmax with arrays
+    (SOFTMAX_ARRAYS, [("np.sum(p, axis=1, keepdims=True)", "np.sum(p, axis=0)")], [("wrong axis", BOTH)]),
+    (SOFTMAX_ARRAYS, [("np.sum(p, axis=1, keepdims=True)", "np.sum(p)")], [("wrong axis", BOTH)]),
+    (SOFTMAX_ARRAYS, [("np.sum(p, axis=1, keepdims=True)", "np.sum(p, axis=1)")], [("shapes do not match", BOTH)]),
+    (SOFTMAX_ARRAYS, [("p /= np.sum(p, axis=1, keepdims=True)", "pass")], [("not normalised", BOTH)]),
+    (SOFTMAX_ARRAYS, [("scores = scores - np", "scores = scores + 0 * np")], [("no subtraction of the maximum", BOTH)]),
+    (SOFTMAX_ARRAYS, [("p[np.arange(n), y] -= 1", "pass")], [("no 1 at the true class", "gradient")]),
+    (SOFTMAX_ARRAYS, [("p[np.arange(n), y] -= 1", "p -= 1")], [("1 subtracted everywhere", "gradient")]),
+    (SOFTMAX_ARRAYS, [("np.mean(", "np.sum(")], [("no division by N", "loss")]),
+    (
+        SOFTMAX_ARRAYS,
+        [("-np.log(p[np.arange(n), y])", "-np.log(p)")],
+        [("all classes in the loss", "loss"), ("divided by the number of classes", "loss")],
+    ),
+    (SOFTMAX_EINSUM, [("scores.max(axis=1)", "np.zeros(len(y))")], [("no subtraction of the maximum", "loss")]),
+    # softmax at large scores
+    (SOFTMAX_ARRAYS, [("np.max(scores, axis=1, keepdims=True)", "np.max(scores)")], [("one maximum for all rows", BOTH)]),
+    (SOFTMAX_LOOPS, [("f -= np.max(f)", "f -= X.dot(W).max()")], [("one maximum for all rows", BOTH)]),
+    (
+        SOFTMAX_EINSUM,
+        [("scores.max(axis=1)", "np.full(len(y), scores.max())")],
+        [("one maximum for all rows", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.abs(scores).max()")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.mean(scores)")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (
+        SOFTMAX_ARRAYS,
+        [("np.max(scores, axis=1, keepdims=True)", "np.mean(scores, axis=1, keepdims=True)")],
+        [("no subtraction of the maximum", BOTH)],
+    ),
+    (SOFTMAX_LOOPS, [("f -= np.max(f)", "f -= np.mean(f)")], [("no subtraction of the maximum", BOTH)]),
+    (
+        SOFTMAX_ARRAYS,
+        [("    scores = scores - np.max(scores, axis=1, keepdims=True)", "    scores = np.clip(scores, -500, 500)")],
+        [("wrong for large scores", BOTH)],
+    ),
+    *(
+        (SOFTMAX_ARRAYS, [("np.log(p[np.arange(n), y])", new)], [("a constant inside the logarithm", "loss")])
+        for new in (
+            "np.log(p[np.arange(n), y] + 1e-8)",
+            "np.log(p[np.arange(n), y] + 1e-15)",
+            "np.log(np.maximum(p[np.arange(n), y], 1e-12))",
+        )
+    ),
+    (SOFTMAX_LOOPS, [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)")], [("a constant inside the logarithm", "loss")]),
+    (
+        SOFTMAX_LOOPS,
+        [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)"), ("2 * reg * W", "reg * W")],
+        [("a constant inside the logarithm", "loss"), ("penalty halved", "gradient")],
+    ),
+    (
+        SOFTMAX_LOOPS,
+        [("np.log(p[y[i]])", "np.log(p[y[i]] + 1e-10)"), ("f -= np.max(f)", "pass")],
+        [("a constant inside the logarithm", "loss"), ("no subtraction of the maximum", BOTH)],
+    ),
+    # distances
+    (TWO_LOOPS, [("np.sqrt", "")], [("squared distances", "distances")]),
+    (
+        TWO_LOOPS,
+        [("np.sqrt(np.sum((X[i] - self.X_train[j]) ** 2))", "np.sum(np.abs(X[i] - self.X_train[j]))")],
+        [("L1 in place of L2", "distances")],
+    ),
+    (
+        TWO_LOOPS,
+        [("(X.shape[0], self.X_train.shape[0])", "(self.X_train.shape[0], X.shape[0])"), ("dists[i, j]", "dists[j, i]")],
+        [("transposed", "distances")],
+    ),
+    (
+        TWO_LOOPS,
+        [("X[i] - self.X_train[j]", "X[i].astype(np.uint8) - self.X_train[j].astype(np.uint8)")],
+        [("uint8 wrap-around", "distances")],
+    ),
+    (TWO_LOOPS, [("        return dists", "            return dists")], [("only the first row", "distances")]),
+    (TWO_LOOPS, [("np.sum(", "np.mean(")], [("mean in place of sum", "distances")]),
+    (TWO_LOOPS, [("        return dists", "        pass")], [("nothing returned", "distances")]),
+    (
+        TWO_LOOPS,
+        [
+            (
+                "        dists = ",
+                "        X = X - X.mean(axis=0)\n        self.X_train = self.X_train - self.X_train.mean(axis=0)\n"
+                "        dists = ",
+            )
+        ],
+        [("mean of the given rows subtracted", "distances")],
+    ),
+    (TWO_LOOPS, [("dists[i, j] = np", "dists[i, j] = 0 * np")], [("not written yet", "distances")]),
+    (ONE_LOOP, [("axis=1", "axis=0")], [("wrong axis", "distances")]),
+    (ONE_LOOP, [("axis=1", "ord=1, axis=1")], [("L1 in place of L2", "distances")]),
+    (ONE_LOOP, [("axis=1", "ord=np.inf, axis=1")], [("maximum norm", "distances")]),
+    (
+        TWO_LOOPS,
+        [("X[i] - self.X_train[j]", "X[i].astype(np.int16) - self.X_train[j].astype(np.int16)")],
+        [("int16 overflow", "distances")],
+    ),
+    (
+        NO_LOOPS,
+        [("    q =", "    X = X.astype(np.int16)\n    q ="), ("self.X_train", "self.X_train.astype(np.int16)")],
+        [("int16 overflow", "distances")],
+    ),
+    (NO_LOOPS, [("q - 2", "-2")], [("squared norm missing", "distances")]),
+    (NO_LOOPS, [(" + x)", ")")], [("squared norm missing", "distances")]),
+    (NO_LOOPS, [("- 2 * X", "- X")], [("cross term halved", "distances")]),
+    (NO_LOOPS, [("- 2 * X", "+ 2 * X")], [("cross term added", "distances")]),
+    (NO_LOOPS, [("- 2 * X.dot(self.X_train.T)", "+ 0")], [("cross term missing", "distances")]),
+    *(
+        (NO_LOOPS, [(f"np.sum({rows} ** 2, axis=1)", f"(np.sum({rows}, axis=1) ** 2)")], [("sum squared", "distances")])
+        for rows in ("X", "self.X_train")
+    ),
+    (
+        NO_LOOPS,
+        [(f"np.sum({rows} ** 2, axis=1)", f"(np.sum({rows}, axis=1) ** 2)") for rows in ("X", "self.X_train")],
+        [("sum squared", "distances")],
+    ),
+    (
+        TWO_LOOPS,
+        [("np.sum((X[i] - self.X_train[j]) ** 2)", "np.sum(X[i] - self.X_train[j]) ** 2")],
+        [("sum squared", "distances")],
+    ),
+    (NO_LOOPS, [("np.sqrt(q", "(q")], [("squared distances", "distances")]),
+    (NO_LOOPS, [("np.sum(X ** 2, axis=1)[:, None]", "np.sum(X ** 2, axis=0)[:, None]")], [("wrong axis", "distances")]),
+    (NO_LOOPS, [("axis=1)[:, None]", "axis=1)")], [("wrong axis", "distances")]),
+    (NO_LOOPS, [("self.X_train.T", "self.X_train")], [("wrong axis", "distances")]),
+    (
+        NO_LOOPS,
+        [("return np.sqrt(q - 2 * X.dot(self.X_train.T) + x)", "return np.sqrt(q - 2 * X.dot(self.X_train.T) + x).T")],
+        [("transposed", "distances")],
+    ),
+    # votes
+    (
+        LABELS_BINCOUNT,
+        [("np.argmax(np.bincount(closest_y))", "len(np.bincount(closest_y)) - 1 - np.argmax(np.bincount(closest_y)[::-1])")],
+        [("ties the wrong way", "labels")],
+    ),
+    (
+        LABELS_BINCOUNT,
+        [("np.argmax(np.bincount(closest_y))", "Counter(closest_y.tolist()).most_common(1)[0][0]")],
+        [("ties the wrong way", "labels")],
+    ),
+    (LABELS_BINCOUNT, [("np.argsort(dists[i])", "np.argsort(dists[:, i])")], [("wrong axis", "labels")]),
+    (LABELS_BINCOUNT, [("np.argsort(dists[i])", "np.argsort(-dists[i])")], [("farthest neighbours", "labels")]),
+    (LABELS_BINCOUNT, [("[:k]]", "[-k:]]")], [("farthest neighbours", "labels")]),
+    (LABELS_BINCOUNT, [("[:k]]", "[:1]]")], [("k ignored", "labels")]),
+    (LABELS_BINCOUNT, [("[:k]]", "[1 : k + 1]]")], [("nearest left out", "labels")]),
+    (LABELS_BINCOUNT, [("[:k]]", "[: k + 1]]")], [("k + 1 neighbours", "labels")]),
+    (LABELS_BINCOUNT, [("np.argsort(dists[i])[:k]", ":k")], [("not sorted", "labels")]),
+    (LABELS_BINCOUNT, [("np.argmax(np.bincount(closest_y))", "np.mean(closest_y)")], [("mean of the labels", "labels")]),
+    (
+        LABELS_BINCOUNT,
+        [("np.argmax(np.bincount(closest_y))", "np.max(np.bincount(closest_y))")],
+        [("number of votes returned", "labels")],
+    ),
+    (
+        LABELS_BINCOUNT,
+        [("np.argmax(np.bincount(closest_y))", "np.argmax(np.unique(closest_y, return_counts=True)[1])")],
+        [("position in place of label", "labels")],
+    ),
+    (
+        LABELS_BINCOUNT,
+        [("self.y_train[np.argsort(dists[i])[:k]]", "np.argsort(dists[i])[:k]")],
+        [("index in place of label", "labels")],
+    ),
+    (LABELS_BINCOUNT, [("y_pred[i] = ", "y_pred[0] = 0 * ")], [("not written yet", "labels")]),
+    (LABELS_BINCOUNT, [("    return y_pred", "        return y_pred")], [("only the first row", "labels")]),
+    # numerical gradients
+    (NUMERICAL, [("(ahead - behind) / (2 * h)", "ahead - behind")], [("not divided by h", "gradient")]),
+    (NUMERICAL, [("/ (2 * h)", "/ h")], [("step counted wrongly", "gradient")]),
+    (NUMERICAL, [("ahead - behind", "behind - ahead")], [("wrong sign", "gradient")]),
+    (NUMERICAL, [("x[at] = old\n", "pass\n")], [("x not restored", "gradient")]),
+    (NUMERICAL, [("    return grad", "        return grad")], [("one entry only", "gradient")]),
+    (NUMERICAL, [("h=0.00001", "h=1e-15")], [("step too small or too large", "gradient")]),
+    (NUMERICAL_FLAT, [("/ h)", "/ (2 * h))")], [("step counted wrongly", "gradient")]),
+    (NUMERICAL_FLAT, [(".copy()", "")], [("x not restored", "gradient")]),
+    # means
+    (SUBTRACT, [("X_train.mean(axis=0)", "X_train.mean(axis=0).astype(int)")], [("mean cut to whole numbers", "rows")]),
+    (SUBTRACT, [("X_train.mean(axis=0)", "X_train.mean(axis=0).astype(np.uint8)")], [("mean cut to whole numbers", "rows")]),
+    (
+        SUBTRACT,
+        [
+            (
+                "    mean =",
+                "    X_train, X_test = X_train.astype(np.uint8), X_test.astype(np.uint8)\n    mean = np.uint8(1) *",
+            ),
+            ("axis=0)", "axis=0).astype(np.uint8)"),
+        ],
+        [("uint8 wrap-around", "rows")],
+    ),
+    (
+        SUBTRACT,
+        [
+            ("X_train - mean,", "(X_train - mean) / X_train.std(axis=0),"),
+            ("X_test - mean", "(X_test - mean) / X_train.std(axis=0)"),
+        ],
+        [("divided by the standard deviation", "rows")],
+    ),
+    (SUBTRACT, [("X_test - mean", "X_test - X_test.mean(axis=0)")], [("mean of the test rows", "rows")]),
+    (SUBTRACT, [("X_test - mean", "X_test")], [("test rows not centred", "rows")]),
+    (SUBTRACT, [("X_train.mean(axis=0)", "np.vstack([X_train, X_test]).mean(axis=0)")], [("mean of all rows", "rows")]),
+    (SUBTRACT, [("X_train.mean(axis=0)", "X_train.mean()")], [("one mean for all pixels", "rows")]),
+]
