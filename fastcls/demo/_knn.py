@@ -17,7 +17,7 @@ from fastcls._scoring.votes import vote, weights_of
 from fastcls.metrics import METRICS as ALL_METRICS
 
 from . import _text
-from ._plane import CLASSES, HALF, PIXELS, SEEDS, pixel_centres
+from ._plane import CLASSES, HALF, PIXELS, SEEDS, check_drawn, pixel_centres
 from ._plane import PRESETS as COMMON_PRESETS
 
 METRICS = {"l1": "L1 (Manhattan)", "l2": "L2 (Euclidean)", "both": "L1 and L2"}
@@ -26,7 +26,7 @@ WEIGHTS = {"uniform": "equal", "distance": "1 / distance", "softmax": "softmax"}
 TEMPERATURE = 0.25
 K = (1, 15)
 POINTS = (20, 200)
-PRESETS = COMMON_PRESETS | {"tie": "A tie everywhere"}
+PRESETS = COMMON_PRESETS | {"tie": "Tie everywhere"}
 
 _NOBODY = np.empty(0, dtype=np.int64)
 _QUERIES_PER_TASK = 512
@@ -84,6 +84,8 @@ class KnnState:
         points = codes = None
         if "points" in given:
             points, codes = _text.read_points(given["points"], classes, HALF, POINTS[1])
+        else:
+            check_drawn(preset, classes)
         return cls(
             metric=_text.one("metric", given.get("metric", "l2"), METRICS),
             k=_text.whole("k", given.get("k", "5"), *K),

@@ -15,7 +15,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 
 from . import _text
-from ._plane import CLASSES, HALF, PIXELS, PRESETS, SEEDS, pixel_centres
+from ._plane import CLASSES, HALF, PIXELS, PRESETS, SEEDS, check_drawn, pixel_centres
 
 #: the four losses of the course's demo: name in `LinearProblem` -> display name
 LOSSES = {
@@ -81,6 +81,8 @@ class LinearState:
         points = codes = W = None
         if "points" in given:
             points, codes = _text.read_points(given["points"], classes, HALF, POINTS[-1])
+        else:
+            check_drawn(preset, classes)
         if "W" in given:
             numbers = given["W"].split(",")
             if len(numbers) != 3 * classes:

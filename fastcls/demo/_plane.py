@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastcls._validation.errors import InputError
+
 #: the plane is the square [-HALF, HALF]^2, in hundredths
 HALF = 300
 #: pixels along a side; their centres are the odd hundredths
@@ -18,8 +20,17 @@ PRESETS = {
     "random": "Clusters",
     "parity": "Hard: parity",
     "ring": "Hard: ring",
-    "three_modes": "Hard: three modes",
+    "three_modes": "Hard: 3 modes",
 }
+
+
+def check_drawn(preset: str, classes: int) -> None:
+    """Refuse another number of classes than the points have that the page draws."""
+    if preset != "random" and classes != 2:
+        raise InputError(
+            f"got classes={classes} with preset={preset} in the state; wanted classes=2, as this preset draws points of 2 "
+            "classes, or preset=random"
+        )
 
 
 def pixel_centres() -> np.ndarray:

@@ -132,7 +132,7 @@ def test_a_state_without_points_leaves_them_to_the_page(kind):
     [
         (KnnState, "metric=both&k=3&points=0,-300,0;7,8,2&weights=softmax"),
         (LinearState, "points=0,0,1;0,0,1&loss=softmax"),
-        (LinearState, "W=0,0,0,0.1,-1e-7,4,0,3e3,-0.0&preset=parity&classes=3"),
+        (LinearState, "W=0,0,0,0.1,-1e-7,4,0,3e3,-0.0&classes=3"),
     ],
 )
 def test_states_survive_the_round_trip_through_text_which_is_one_word_of_a_shell(kind, text):

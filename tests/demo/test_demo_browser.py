@@ -163,13 +163,15 @@ def test_a_tie_everywhere_is_said_in_the_plane(opened):
 def test_a_tapped_point_shows_its_vote_and_the_vote_is_next_to_its_plane_on_a_phone(opened):
     demo = opened("knn", "k=1&classes=2&points=-100,0,0;100,0,1&metric=both", width=390)
     where = demo.at(L1, -1, 0)
+    places = "['.plane', '.vote', '.plane ~ .plane', '.side'].map((one) => document.querySelector(one))"
+    tops = demo.page.evaluate(places + ".map((one) => one.getBoundingClientRect().top)")
+    assert tops[0] < tops[2] < tops[1] < tops[3]  # the hint, which is for both planes, is below them
     demo.page.mouse.move(*where)
     demo.page.mouse.down()
     demo.page.mouse.up()
     said = demo.page.get_by_text("the 1 nearest vote")
     said.first.wait_for(timeout=5000)
     assert said.all_inner_texts()[0].startswith("L1 at (-1.00, 0.00): the 1 nearest vote blue 1. Result: blue.")
-    places = "['.plane', '.vote', '.plane ~ .plane', '.side'].map((one) => document.querySelector(one))"
     tops = demo.page.evaluate(places + ".map((one) => one.getBoundingClientRect().top)")
     assert tops == sorted(tops)
 
@@ -200,6 +202,27 @@ def test_the_accuracies_fill_their_chart(opened):
         np.testing.assert_allclose(np.polyval(slope, shares), dots, atol=0.2)
         heights += dots
     assert np.ptp(heights) > 0.35 * demo.page.get_by_role("img", name="Leave-one-out").bounding_box()["height"]
+
+
+def test_equal_curves_are_both_seen_and_no_label_is_above_100_percent(opened):
+    demo = opened("knn", "metric=both&classes=2&points=" + ";".join(f"{x},0,{int(x > 0)}" for x in range(-290, 300, 20)))
+    shapes = "[...document.querySelectorAll('svg.chart polyline, svg.chart circle')]"
+    demo.settle()
+    until(lambda: demo.page.evaluate(f"{shapes}.length"), lambda n: n == 2 + 30)
+    styles = demo.page.evaluate(shapes + ".map((one) => [one.tagName, one.getAttribute('class')].join(' '))")
+    assert styles.index("polyline l2") < styles.index("polyline l1")  # the later one is on top, and has gaps
+    assert demo.page.evaluate("getComputedStyle(document.querySelector('polyline.l1')).strokeDasharray") != "none"
+    curves = {metric: demo.page.locator(f"polyline.{metric}").get_attribute("points").split() for metric in ("l1", "l2")}
+    assert curves["l1"] == curves["l2"]
+    radii = [demo.page.evaluate(f"+document.querySelector('circle.{metric}').getAttribute('r')") for metric in ("l1", "l2")]
+    assert 0 < radii[0] < 0.8 * radii[1]
+    labels = demo.page.locator("svg.chart text").all_text_contents()
+    percents = [float(label.removesuffix(" %")) for label in labels if label.endswith(" %")]
+    assert max(percents) == 100
+    top = demo.page.evaluate(
+        "Math.min(...[...document.querySelectorAll('circle')].map((dot) => dot.cy.baseVal.value - dot.r.baseVal.value))"
+    )
+    assert top >= 0  # dots at 100 % are whole
 
 
 def test_copy_as_command_copies_the_command(opened):
@@ -411,7 +434,13 @@ def test_a_step_size_far_too_large_is_reported(opened):
         ("points=0,0,0;10,10,0&k=1", "All points have the same class"),
         ("points=5,5,0;5,5,1;5,5,2", "Some points have the same position"),
         ("points=7,7,1", "K is 5, but there is only 1 point"),
-        ("k=<b>99", "is not valid"),
+        ("k=<b>99", "is not valid (k: wanted a whole number from 1 to 15); this is the initial state."),
+        ("k=3&metric=<b>99", "is not valid (metric: wanted one of l1, l2, both);"),
+        ("k=3&99=3", "is not valid (a part of it is not name=value with a name from metric, k, "),
+        ("k=3&k=99", "is not valid (k is given twice);"),
+        ("points=99,0", "is not valid (points: wanted 1 to 200, x,y,class;...);"),
+        ("points=0,0,99", "is not valid (class of a point: wanted a whole number from 0 to 2);"),
+        ("preset=parity&classes=4&seed=99", "is not valid (classes: wanted 2, as preset=parity draws points of 2 classes);"),
     ],
 )
 def test_unusual_states_are_reported(opened, text, note):

@@ -72,6 +72,24 @@ def test_pages_fit_their_width_also_in_large_type_and_name_their_controls(opened
     assert all(names)
 
 
+#: choices that are narrower than their longest name
+CLIPPED = """() => [...document.querySelectorAll("select")].filter((select) => {
+  const whole = select.cloneNode(true)
+  whole.style.width = "auto"
+  whole.style.position = "absolute"
+  select.after(whole)
+  const isClipped = whole.offsetWidth > select.offsetWidth
+  whole.remove()
+  return isClipped
+}).map((select) => select.labels[0].innerText)"""
+
+
+@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("name", STATES)
+def test_no_choice_is_clipped(opened, name, width):
+    assert opened(name, None, width).page.evaluate(CLIPPED) == []
+
+
 @pytest.mark.parametrize(("name", "state"), [CASES[0], ("knn", None), ("linear", None)])
 @pytest.mark.parametrize("width", [1280, 1920])
 def test_a_plane_is_large_on_a_projector_and_large_type_does_not_shrink_it(opened, name, state, width):

@@ -8,6 +8,8 @@ BAD = [
     "metric=l3",
     "weights=",
     "preset=x",
+    "preset=parity&classes=4",
+    "preset=tie&classes=3&k=2",
     "seed=-1",
     "points=1,2",
     "points=1,2,3",
@@ -31,5 +33,6 @@ BAD_LINEAR = [
     "points=0,0,7",
     "points=" + ";".join(["0,0,0"] * 61),
     "preset=tie",
+    "preset=ring&classes=3",
     "k=1",
 ]

@@ -9,6 +9,9 @@ function ticksOf(low, high, most) {
   return {ticks, digits}
 }
 
+/** Styles whose lines are dashed, as in the style sheet. */
+const DASHED = ["l1", "data"]
+
 class Chart {
   constructor(title, across, up) {
     this.across = across
@@ -56,9 +59,12 @@ class Chart {
     }
     parts.push(line("axis", left, bottom, right, bottom), text((left + right) / 2, height - 0.2 * em, "middle", this.across))
     if (options.mark !== undefined) parts.push(line("mark", atX(options.mark), top, atX(options.mark), bottom))
-    for (const {style, x, y} of lines) {
+    // dashed lines, with smaller dots, on top of the others: where both are equal, both are seen
+    const isDashed = ({style}) => DASHED.includes(style)
+    for (const {style, x, y} of lines.toSorted((one, other) => isDashed(one) - isDashed(other))) {
+      const r = (DASHED.includes(style) ? 0.16 : 0.28) * em
       parts.push(drawn("polyline", {class: style, points: x.map((at, i) => `${atX(at).toFixed(1)},${atY(y[i]).toFixed(1)}`).join(" ")}))
-      if (options.dots) parts.push(...x.map((at, i) => drawn("circle", {class: style, cx: atX(at), cy: atY(y[i]), r: 0.24 * em})))
+      if (options.dots) parts.push(...x.map((at, i) => drawn("circle", {class: style, cx: atX(at), cy: atY(y[i]), r})))
     }
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`)
     this.svg.replaceChildren(...parts)

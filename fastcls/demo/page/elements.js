@@ -53,10 +53,12 @@ class Slider extends Field {
   }
 }
 
+/** A choice of one name; `wide` gives it a row of its own. */
 class Choice extends Field {
-  constructor(label, options, told) {
+  constructor(label, options, told, wide = false) {
     const made = Object.entries(options).map(([value, words]) => element("option", {value}, words))
     super(label, element("select", {}, ...made))
+    this.element.classList.toggle("wide", wide)
     this.control.addEventListener("change", () => told(this.control.value))
   }
 

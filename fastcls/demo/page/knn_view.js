@@ -139,6 +139,7 @@ class KnnView {
   /** Lines from the pointer to the neighbours that vote there, and the vote in words. */
   async showVotes() {
     const {at, model: {state}} = this
+    this.vote.classList.toggle("waiting", at === null)
     if (at === null) {
       for (const plane of Object.values(this.planes)) plane.draw()
       this.vote.replaceChildren(element("p", {class: "soft"}, LOOK))
@@ -180,7 +181,7 @@ function spanOf(percents) {
   if (!percents.length) return [0, 100]
   const least = Math.min(...percents), most = Math.max(...percents)
   const middle = (least + most) / 2, half = Math.max(5, ((most - least) / 2) * 1.15)
-  const low = Math.max(0, Math.min(Math.floor(middle - half), 92))
-  return [low, Math.max(low + 10, Math.min(102, Math.ceil(middle + half)))] // 102: so that a dot at 100 is whole
+  const low = Math.max(0, Math.min(Math.floor(middle - half), 90))
+  return [low, Math.max(low + 10, Math.min(100, Math.ceil(middle + half)))]
 }
 

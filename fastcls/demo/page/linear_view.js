@@ -43,7 +43,7 @@ class LinearView {
       change(value)
       this.refresh()
     }
-    this.loss = new Choice("Loss", CONFIG.losses, changed((loss) => model.set({loss})))
+    this.loss = new Choice("Loss", CONFIG.losses, changed((loss) => model.set({loss})), true)
     this.preset = new Choice("Source of the points", CONFIG.presets, changed((preset) => model.renew({preset})))
     this.alpha = new Slider("Penalty: alpha", CONFIG.alpha, 0.01, changed((alpha) => model.set({alpha})), (alpha) => alpha.toFixed(2))
     const powers = CONFIG.step.map(Math.log10)
