@@ -61,7 +61,7 @@ class Chart {
     if (options.mark !== undefined) parts.push(line("mark", atX(options.mark), top, atX(options.mark), bottom))
     // dashed lines, with smaller dots, on top of the others: where both are equal, both are seen
     const isDashed = ({style}) => DASHED.includes(style)
-    for (const {style, x, y} of lines.toSorted((one, other) => isDashed(one) - isDashed(other))) {
+    for (const {style, x, y} of [...lines].sort((one, other) => isDashed(one) - isDashed(other))) {
       const r = (DASHED.includes(style) ? 0.16 : 0.28) * em
       parts.push(drawn("polyline", {class: style, points: x.map((at, i) => `${atX(at).toFixed(1)},${atY(y[i]).toFixed(1)}`).join(" ")}))
       if (options.dots) parts.push(...x.map((at, i) => drawn("circle", {class: style, cx: atX(at), cy: atY(y[i]), r})))

@@ -164,8 +164,7 @@ class KnnView {
   async showAccuracies() {
     const {state} = this.model
     const found = await this.engine.knnAccuracies(state).catch((error) => this.frame.fail(error))
-    const inOrder = Object.entries(found).sort(([one], [other]) => (one < other ? 1 : -1)) // L1 is dashed, and drawn over L2
-    const lines = inOrder.map(([metric, shares]) => ({
+    const lines = Object.entries(found).map(([metric, shares]) => ({
       name: metric.toUpperCase(), style: metric, x: shares.map((_, i) => i + 1), y: shares.map((share) => 100 * share),
     }))
     const all = lines.flatMap(({y}) => y)
