@@ -8,7 +8,11 @@ become smoother, and islands around single points disappear.
 
 .. math::
 
-   d_1(I_1, I_2) = \sum_p |I_1^p - I_2^p|, \qquad d_2(I_1, I_2) = \sqrt{\textstyle\sum_p (I_1^p - I_2^p)^2}
+   d_1(I_1, I_2) = \sum_p |I_1^p - I_2^p|
+
+.. math::
+
+   d_2(I_1, I_2) = \sqrt{\textstyle\sum_p (I_1^p - I_2^p)^2}
 
 Two choices are left to us: :math:`K`, and the distance.
 """
